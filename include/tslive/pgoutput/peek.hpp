@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string_view>
+
+#include "tslive/core/bytes.hpp"
+#include "tslive/core/ids.hpp"
+#include "tslive/pgoutput/detail/fields.hpp"
+#include "tslive/pgoutput/messages.hpp"
+#include "tslive/pgoutput/protocol.hpp"
+#include "tslive/pgoutput/reader.hpp"
+
+/// For those who need the boundaries of transactions and not the rows: the receiver, and the assembler of streamed
+/// transactions. Stateless; all throw DecodeError.
+namespace tslive::pgoutput {
+
+/// The type of a message; its fields are not looked at.
+/// @throws DecodeError for an empty message, a two-phase message (by its name) and an unknown one
+[[nodiscard]] inline MessageType peek(Bytes message) {
+    Reader in(message);
+    return detail::read_message_type(in);
+}
+
+[[nodiscard]] inline Begin read_begin(Bytes message) {
+    return detail::read_whole(message, MessageType::begin, detail::read_begin);
+}
+[[nodiscard]] inline Commit read_commit(Bytes message) {
+    return detail::read_whole(message, MessageType::commit, detail::read_commit);
+}
+[[nodiscard]] inline StreamStart read_stream_start(Bytes message) {
+    return detail::read_whole(message, MessageType::stream_start, detail::read_stream_start);
+}
+[[nodiscard]] inline StreamCommit read_stream_commit(Bytes message) {
+    return detail::read_whole(message, MessageType::stream_commit, detail::read_stream_commit);
+}
+[[nodiscard]] inline StreamAbort read_stream_abort(Bytes message, Protocol protocol) {
+    return detail::read_whole(message, MessageType::stream_abort,
+                              [protocol](Reader& in) { return detail::read_stream_abort(in, protocol); });
+}
+
+/// The (sub)transaction that a message inside a streamed block belongs to, and whose Stream Abort makes it void.
+/// @pre the message came between Stream Start and Stream Stop
+/// @throws DecodeError for a message that carries no transaction id (Origin and all that stand outside of blocks)
+[[nodiscard]] inline Xid streamed_xid(Bytes message) {
+    Reader in(message);
+    if (!detail::carries_streamed_xid(detail::read_message_type(in)))
+        in.fail("no transaction id inside a streamed block");
+    return in.xid();
+}
+
+}  // namespace tslive::pgoutput
