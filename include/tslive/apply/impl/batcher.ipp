@@ -1,0 +1,214 @@
+#pragma once
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "tslive/core/error.hpp"
+
+namespace tslive::apply {
+
+template <ApplyTarget Target>
+bool Batcher<Target>::full() const {
+    if (!pending() || in_transaction()) return false;
+    return rows_ >= limits_.rows || std::chrono::steady_clock::now() - began_ >= limits_.age;
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::commit() {
+    if (!last_commit_) return;
+    flush();
+    target_->commit(last_commit_->end, last_commit_->time);
+    applied_ = last_commit_->end;
+    applied_time_ = last_commit_->time;
+    last_commit_.reset();
+    rows_ = 0;
+    ++counts_.batches;
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::rollback() noexcept {
+    for (auto* destination : touched_) destination->wave->clear();
+    touched_.clear();
+    arena_.reset();
+    gathered_ = 0;
+    transaction_.reset();
+    last_commit_.reset();
+    passed_over_ = false;
+    rows_ = 0;
+    relations_.clear();
+    destinations_.clear();
+    target_->rollback();
+}
+
+template <ApplyTarget Target>
+bool Batcher<Target>::session_begins() {
+    if (in_transaction() && !passed_over_) return true;  // its changes are among those gathered: rollback() is all that is left
+    flush();
+    transaction_.reset();
+    passed_over_ = false;
+    relations_.clear();
+    destinations_.clear();
+    return false;
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::flush() {
+    for (auto* destination : touched_) {
+        if (!destination->wave->empty()) target_->apply(destination->wave->wave(), transaction_.value_or(TransactionName{}));
+        destination->wave->clear();
+    }
+    touched_.clear();
+    arena_.reset();
+    gathered_ = 0;
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::flush(Destination& to) {
+    if (to.wave->empty()) return;
+    target_->apply(to.wave->wave(), transaction_.value_or(TransactionName{}));
+    to.wave->clear();
+    std::erase(touched_, &to);
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::on(const pgoutput::Begin& begin) {
+    if (transaction_) throw Error(Recovery::operator_action, fmt::format("transaction {} begins inside transaction {}", begin.xid, transaction_->xid));
+    transaction_ = TransactionName{begin.xid, begin.final_lsn};
+    // Not `applied_` alone: after a broken connection the source sends again what was not durable, so that a transaction which is
+    // waiting for the commit of this batch may come a second time.
+    passed_over_ = begin.final_lsn < complete();
+    if (!passed_over_ && !last_commit_) began_ = std::chrono::steady_clock::now();
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::on(const pgoutput::Commit& commit) {
+    if (!transaction_ || transaction_->commit_lsn != commit.commit_lsn)
+        throw Error(Recovery::operator_action, fmt::format("a commit at {} does not belong to the transaction before it", commit.commit_lsn));
+    transaction_.reset();
+    if (std::exchange(passed_over_, false)) return;
+    last_commit_ = LastCommit{commit.end_lsn, commit.commit_time};
+    ++counts_.transactions;
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::on(const pgoutput::Relation& relation, std::optional<Xid>) {
+    if (relations_.knows(relation)) return;
+    if (const auto known = destinations_.find(relation.id); known != destinations_.end()) {
+        if (known->second.wave) flush(known->second);  // its rows have the old definition's width
+        destinations_.erase(known);
+    }
+    relations_.update(relation);
+}
+
+template <ApplyTarget Target>
+auto Batcher<Target>::destination(RelationId id, Row row) -> Destination* {
+    if (!transaction_) throw Error(Recovery::operator_action, fmt::format("a change of relation {} stands outside of every transaction", id));
+    if (passed_over_) return nullptr;
+    const auto& relation = relations_.find(id);
+    if (row.data() != nullptr) relation.expect_width_of(row);
+    auto& destination = destinations_[id];
+    if (destination.version != relation.version) {
+        destination.table = target_->table(relation);
+        destination.version = relation.version;
+        destination.wave = destination.table == nullptr ? nullptr : std::make_unique<WaveBuilder>(*destination.table);
+    }
+    if (destination.table == nullptr || transaction_->commit_lsn < destination.table->copied_at) {
+        if (destination.table == nullptr) ++counts_.left_out;
+        return nullptr;
+    }
+    return &destination;
+}
+
+template <ApplyTarget Target>
+template <typename Add>
+void Batcher<Target>::add(Destination& to, Add&& add) {
+    const bool first = to.wave->empty();
+    if (add(*to.wave) == WaveBuilder::Outcome::flush_first) {
+        flush(to);
+        if (add(*to.wave) == WaveBuilder::Outcome::flush_first)
+            throw Error(Recovery::operator_action, fmt::format("{}: a change does not fit into an empty wave", to.table->name));
+        touched_.push_back(&to);
+    } else if (first) {
+        touched_.push_back(&to);
+    }
+    after_change();
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::single(Destination& to, const Change& change) {
+    flush(to);
+    target_->apply_single(*to.table, change, *transaction_);
+    ++rows_;
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::after_change() {
+    ++rows_;
+    ++gathered_;
+    if (mode_ == Mode::row_by_row || arena_.used() + gathered_ * sizeof(Change) >= limits_.buffer_bytes) flush();
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::on(const pgoutput::Insert& insert, std::optional<Xid>) {
+    auto* to = destination(insert.relation, insert.new_row);
+    if (to == nullptr) return;
+    ++counts_.inserts;
+    add(*to, [&](WaveBuilder& wave) { return wave.insert(arena_, insert.new_row); });
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::on(const pgoutput::Update& update, std::optional<Xid>) {
+    auto* to = destination(update.relation, update.new_row);
+    if (to == nullptr) return;
+    ++counts_.updates;
+    const bool carries_identity = update.old_kind != pgoutput::OldRow::none;
+    if (to->table->match == Match::by_key) {
+        if (!carries_identity || !WaveBuilder::key_changes(*to->table, update.old_row, update.new_row)) {
+            const auto identity = carries_identity ? update.old_row : Row{};
+            return add(*to, [&](WaveBuilder& wave) { return wave.update(arena_, identity, update.new_row); });
+        }
+        return single(*to, {.kind = ChangeKind::update_key, .identity = update.old_row, .row = update.new_row});
+    }
+    if (to->table->match == Match::none || !carries_identity)
+        throw Error(Recovery::operator_action,
+                    fmt::format("{}: an UPDATE arrived that does not say which row it changed (transaction {}, commit at {})",
+                                to->table->name, transaction_->xid, transaction_->commit_lsn),
+                    "Give the table a replica identity on the source, then migrate it anew");
+    single(*to, {.kind = ChangeKind::update, .identity = update.old_row, .row = update.new_row});
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::on(const pgoutput::Delete& removed, std::optional<Xid>) {
+    auto* to = destination(removed.relation, removed.old_row);
+    if (to == nullptr) return;
+    ++counts_.deletes;
+    if (to->table->match == Match::by_key) return add(*to, [&](WaveBuilder& wave) { return wave.remove(arena_, removed.old_row); });
+    if (to->table->match == Match::none)
+        throw Error(Recovery::operator_action,
+                    fmt::format("{}: a DELETE arrived that does not say which row it removed (transaction {}, commit at {})",
+                                to->table->name, transaction_->xid, transaction_->commit_lsn),
+                    "Give the table a replica identity on the source, then migrate it anew");
+    single(*to, {.kind = ChangeKind::remove, .identity = removed.old_row, .row = {}});
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::on(const pgoutput::Truncate& truncate, std::optional<Xid>) {
+    std::vector<const TargetTable*> tables;
+    for (const auto relation : truncate.relations)
+        if (auto* to = destination(relation, {}); to != nullptr) {
+            if (to->table->shared)
+                throw Error(Recovery::operator_action,
+                            fmt::format("a TRUNCATE of {} arrived, whose rows are in {} on the target, among others (transaction {}, commit at {})",
+                                        relations_.find(relation).name, to->table->name, transaction_->xid, transaction_->commit_lsn),
+                            "Create the missing partition on the target with its rows in it, then go on with --resume");
+            tables.push_back(to->table);
+        }
+    if (tables.empty()) return;
+    flush();
+    target_->truncate(tables, truncate.restart_identity, *transaction_);
+    ++counts_.truncates;
+    ++rows_;
+}
+
+}  // namespace tslive::apply

@@ -1,0 +1,326 @@
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "tslive/core/log.hpp"
+#include "tslive/pg/copy.hpp"
+
+namespace tslive::apply {
+
+namespace detail {
+
+/// What names one row, for a message: `id = 17, region = eu`. Its key; all it has only where nothing less tells it from others.
+[[nodiscard]] inline std::string describe_identity(const TargetTable& table, const Change& change) {
+    const auto row = change.identity.empty() ? change.row : change.identity;
+    const auto names_row = [&](std::size_t at) {
+        if (table.match != Match::by_key) return table.columns[at].identity;
+        return std::ranges::any_of(table.key, [&](const KeyColumn& part) { return part.column == at; });
+    };
+    std::string out;
+    for (std::size_t at = 0; at < table.columns.size(); ++at) {
+        if (!names_row(at)) continue;
+        const auto& column = table.columns[at];
+        const auto& value = row[column.source_index];
+        constexpr std::size_t most = 80;
+        auto text = value.kind == ValueKind::null ? std::string{"NULL"} : std::string{as_text(value.data.first(std::min(most, value.data.size())))};
+        if (value.data.size() > most) text += "…";
+        out += fmt::format("{}{} = {}", out.empty() ? "" : ", ", column.name, text);
+        if (out.size() > 400) return out + ", …";
+    }
+    return out;
+}
+
+inline constexpr std::string_view apply_remedy =
+    "Nothing of this transaction or a later one was applied. Compare the row on both servers, mend the target (or its constraint), "
+    "then go on with --resume: it applies the transaction again";
+
+}  // namespace detail
+
+inline Executor::Executor(pg::Connection& target, Origin& origin, TargetTables& tables)
+    : target_(&target), origin_(&origin), tables_(&tables), pipeline_(target) {
+    try {
+        target.exec("SET session_replication_role = replica");
+    } catch (const pg::ServerError& error) {
+        throw error.with_context("the target does not let this role switch off triggers and foreign keys while changes are applied",
+                                 "As a superuser of the target: GRANT SET ON PARAMETER session_replication_role TO <role> (PostgreSQL 15 "
+                                 "and later), or use a superuser");
+    }
+    target.exec("SET synchronous_commit = off; SET jit = off; SET plan_cache_mode = force_generic_plan");
+    // Of the planner's settings those that the server has: memoize came with version 14.
+    target.exec("SELECT pg_catalog.set_config(name, 'off', false) FROM pg_catalog.pg_settings WHERE name IN "
+                "('enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_material', 'enable_memoize')");
+}
+
+inline void Executor::begin() {
+    if (begun_) return;
+    begun_ = true;
+    send_command("BEGIN");
+    send_command("SET CONSTRAINTS ALL DEFERRED");
+}
+
+inline void Executor::send_command(std::string_view sql) {
+    pipeline_.send(sql, {});
+    expected_.push_back({});
+}
+
+template <typename MakeSql>
+std::string Executor::prepared(std::string key, MakeSql&& make_sql) {
+    if (const auto known = prepared_.find(key); known != prepared_.end()) return known->second;
+    if (prepared_.size() >= most_prepared) {
+        send_command("DEALLOCATE ALL");
+        prepared_.clear();
+    }
+    auto name = fmt::format("s{}", prepared_.size());
+    pipeline_.prepare(name, make_sql());
+    expected_.push_back({});
+    return prepared_.emplace(std::move(key), std::move(name)).first->second;
+}
+
+inline void Executor::send(const std::string& statement, const pg::Params& params, Expected expected) {
+    pipeline_.send_prepared(statement, params);
+    expected_.push_back(std::move(expected));
+}
+
+template <typename RowOf>
+void Executor::add_arrays(pg::Params& params, const sql::Columns& columns, const TargetTable& table, const Wave& wave,
+                          const Indexes& which, RowOf&& row_of) {
+    for (const auto column : columns) {
+        if (arrays_used_ == arrays_.size()) arrays_.emplace_back();
+        auto& array = arrays_[arrays_used_++];
+        array.begin(which.size());
+        const auto source_index = table.columns[column].source_index;
+        for (const auto at : which) array.add(row_of(wave.changes[at])[source_index]);
+        params.binary(array.bytes());
+    }
+    arrays_used_ = 0;
+}
+
+inline bool Executor::has_copy(const TargetTable& table) const {
+    return std::ranges::any_of(copies_, [&](const PendingCopy& copy) { return copy.table->name == table.name; });
+}
+
+inline void Executor::apply(const Wave& wave, const TransactionName& transaction) {
+    if (has_copy(*wave.table) || copy_bytes_ >= most_copy_bytes) run_copies();
+    begin();
+    Indexes removed, updated, inserted;
+    for (std::size_t i = 0; i < wave.changes.size(); ++i) {
+        const auto kind = wave.changes[i].kind;
+        if (kind == ChangeKind::remove || kind == ChangeKind::replace) removed.push_back(i);
+        if (kind == ChangeKind::update) updated.push_back(i);
+        if (kind == ChangeKind::insert || kind == ChangeKind::replace) inserted.push_back(i);
+    }
+    if (!removed.empty()) remove_rows(wave, removed, transaction);
+    if (!updated.empty()) update_rows(wave, updated, transaction);
+    if (inserted.size() >= copy_from_rows && !wave.table->columns.empty()) copy_rows(wave, inserted, transaction);
+    else if (!inserted.empty()) insert_rows(wave, inserted, transaction);
+    if (pipeline_.sent() >= most_unchecked) check();
+}
+
+inline void Executor::remove_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction) {
+    const auto& table = *wave.table;
+    sql::Columns keys;
+    for (const auto& part : table.key) keys.push_back(part.column);
+    pg::Params params;
+    add_arrays(params, keys, table, wave, which, [](const Change& change) { return change.identity; });
+    send(prepared(fmt::format("{}d", table.number), [&] { return sql::remove(table); }), params,
+         {&table, static_cast<std::int64_t>(which.size()), "DELETE", transaction,
+          which.size() == 1 ? detail::describe_identity(table, wave.changes[which[0]]) : std::string{}});
+}
+
+inline void Executor::update_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction) {
+    const auto& table = *wave.table;
+    sql::Columns keys;
+    std::vector<bool> is_key(table.columns.size(), false);
+    for (const auto& part : table.key) {
+        keys.push_back(part.column);
+        is_key[part.column] = true;
+    }
+    // Rows that carry the same columns make one statement: a TOAST value that did not change is not there to be set.
+    std::map<std::string, Indexes> by_columns;
+    for (const auto at : which) {
+        std::string absent;
+        for (std::size_t i = 0; i < table.columns.size(); ++i)
+            if (!is_key[i] && wave.changes[at].row[table.columns[i].source_index].kind == ValueKind::unchanged_toast) absent += fmt::format(",{}", i);
+        by_columns[absent].push_back(at);
+    }
+    for (const auto& [absent, rows] : by_columns) {
+        const auto& first = wave.changes[rows[0]].row;
+        sql::Columns set;
+        for (std::size_t i = 0; i < table.columns.size(); ++i)
+            if (!is_key[i] && first[table.columns[i].source_index].kind != ValueKind::unchanged_toast) set.push_back(i);
+        // Only the row's own statement can replace a value that GENERATED ALWAYS protects.
+        if (rows.size() == 1 && std::ranges::any_of(set, [&](std::size_t i) { return table.columns[i].always_generated; })) {
+            apply_single(table, {.kind = ChangeKind::update_key, .identity = wave.changes[rows[0]].identity, .row = first}, transaction);
+            continue;
+        }
+        pg::Params params;
+        add_arrays(params, set, table, wave, rows, [](const Change& change) { return change.row; });
+        add_arrays(params, keys, table, wave, rows, [](const Change& change) { return change.identity; });
+        send(prepared(fmt::format("{}u{}", table.number, absent), [&] { return sql::update(table, set); }), params,
+             {&table, static_cast<std::int64_t>(rows.size()), "UPDATE", transaction,
+              rows.size() == 1 ? detail::describe_identity(table, wave.changes[rows[0]]) : std::string{}});
+    }
+}
+
+inline void Executor::insert_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction) {
+    const auto& table = *wave.table;
+    pg::Params params;
+    if (table.columns.empty()) params.number(which.size());
+    sql::Columns all(table.columns.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    add_arrays(params, all, table, wave, which, [](const Change& change) { return change.row; });
+    send(prepared(fmt::format("{}i", table.number), [&] { return sql::insert(table); }), params,
+         {&table, static_cast<std::int64_t>(which.size()), "INSERT", transaction,
+          which.size() == 1 ? detail::describe_identity(table, wave.changes[which[0]]) : std::string{}});
+}
+
+inline void Executor::copy_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction) {
+    // COPY cannot run in the pipeline; it waits for the end of the batch, where one round trip serves all of them. Until then
+    // nothing else touches the table.
+    auto& copy = copies_.emplace_back(PendingCopy{wave.table, static_cast<std::int64_t>(which.size()), {}, transaction});
+    for (const auto at : which) encode::copy_row(copy.data, *wave.table, wave.changes[at].row);
+    copy_bytes_ += copy.data.size();
+}
+
+inline void Executor::apply_single(const TargetTable& table, const Change& change, const TransactionName& transaction) {
+    if (has_copy(table)) run_copies();
+    begin();
+    sql::Columns set;
+    pg::Params params;
+    const auto add = [&](const Value& value) {
+        if (value.kind == ValueKind::null) params.null();
+        else params.text(as_text(encode::text_of(value)));
+    };
+    std::string absent;
+    const bool removes = change.kind == ChangeKind::remove;
+    for (std::size_t i = 0; i < table.columns.size() && !removes; ++i) {
+        const auto& value = change.row[table.columns[i].source_index];
+        if (value.kind == ValueKind::unchanged_toast) {
+            absent += fmt::format(",{}", i);
+            continue;
+        }
+        set.push_back(i);
+        add(value);
+    }
+    if (table.match == Match::by_key)
+        for (const auto& part : table.key) add(change.identity[table.columns[part.column].source_index]);
+    else
+        for (const auto& column : table.columns)
+            if (column.identity) add(change.identity[column.source_index]);
+
+    const auto make_sql = [&] {
+        if (removes) return sql::remove_single(table);
+        return table.has_always_generated() ? sql::replace_single(table, set) : sql::update_single(table, set);
+    };
+    send(prepared(fmt::format("{}{}{}", table.number, removes ? "x" : "y", absent), make_sql), params,
+         {&table, 1, removes ? "DELETE" : "UPDATE", transaction, detail::describe_identity(table, change)});
+    if (pipeline_.sent() >= most_unchecked) check();
+}
+
+inline void Executor::truncate(std::span<const TargetTable* const> tables, bool restart_identity, const TransactionName& transaction) {
+    run_copies();
+    begin();
+    std::string list;
+    for (const auto* table : tables) list += fmt::format("{}{}", list.empty() ? "" : ", ", sql::relation(*table));
+    // The stream lists every published table that CASCADE reached on the source; it must not reach further here.
+    pipeline_.send(fmt::format("TRUNCATE {}{}", list, restart_identity ? " RESTART IDENTITY" : ""), {});
+    expected_.push_back({nullptr, 0, "TRUNCATE", transaction, list});
+}
+
+inline void Executor::check_count(const Expected& expected, std::int64_t rows) {
+    if (expected.table == nullptr || rows == expected.rows) return;
+    const bool looks_for_rows = std::string_view{expected.what} == "UPDATE" || std::string_view{expected.what} == "DELETE";
+    if (expected.table->rows_may_be_missing && looks_for_rows && rows < expected.rows) {
+        missing_rows_ += static_cast<std::uint64_t>(expected.rows - rows);
+        return;
+    }
+    throw Error(Recovery::operator_action,
+                fmt::format("{} of {} touched {} rows where {} was expected{}{} (transaction {}, commit at {})", expected.what,
+                            expected.table->name, rows, expected.rows, expected.key.empty() ? "" : ": ", expected.key,
+                            expected.transaction.xid, expected.transaction.commit_lsn),
+                std::string{detail::apply_remedy});
+}
+
+inline void Executor::check() {
+    const auto expected = std::exchange(expected_, {});
+    std::vector<std::int64_t> touched(expected.size(), 0);
+    const auto failure = pipeline_.finish(
+        [&](std::size_t index, const pg::Result& result) { touched[index] = result.command_rows().value_or(result.rows()); });
+    if (!failure) {
+        for (std::size_t i = 0; i < expected.size(); ++i) check_count(expected[i], touched[i]);
+        return;
+    }
+    const auto& failed = expected[failure->index];
+    throw failure->error.with_context(fmt::format("{}{}{}{}{} (transaction {}, commit at {})", failed.what,
+                                                  failed.table != nullptr ? " of " : "",
+                                                  failed.table != nullptr ? fmt::format("{}", failed.table->name) : std::string{},
+                                                  failed.key.empty() ? "" : ": ", failed.key, failed.transaction.xid,
+                                                  failed.transaction.commit_lsn),
+                                      std::string{detail::apply_remedy});
+}
+
+inline void Executor::run_copies() {
+    if (copies_.empty()) return;
+    begin();
+    check();
+    pipeline_.leave();
+    const auto copies = std::exchange(copies_, {});
+    copy_bytes_ = 0;
+    for (const auto& copy : copies) {
+        const auto doing = [&] {
+            return fmt::format("INSERT of {} rows into {} (transaction {}, commit at {})", copy.rows, copy.table->name,
+                               copy.transaction.xid, copy.transaction.commit_lsn);
+        };
+        try {
+            pg::CopyIn in(*target_, sql::copy(*copy.table));
+            in.write(copy.data);
+            check_count({copy.table, copy.rows, "COPY", copy.transaction, {}}, in.finish());
+        } catch (const pg::ServerError& error) {
+            throw error.with_context(doing(), std::string{detail::apply_remedy});
+        }
+    }
+}
+
+inline void Executor::commit(Lsn end_lsn, ServerTime commit_time) {
+    run_copies();
+    begin();
+    check();
+    origin_->advance(pipeline_, end_lsn, commit_time);
+    expected_.push_back({});
+    send_command("COMMIT");
+    auto expected = std::exchange(expected_, {});
+    bool committed = false;
+    const auto failure = pipeline_.finish([&](std::size_t index, const pg::Result& result) {
+        if (index + 1 == expected.size()) committed = result.command_tag() == "COMMIT";
+    });
+    if (failure) throw failure->error.with_context(fmt::format("commit of a batch that ends at {}", end_lsn), std::string{detail::apply_remedy});
+    if (!committed) throw Error(Recovery::unknown_outcome, fmt::format("the target did not commit the batch that ends at {}", end_lsn));
+    begun_ = false;
+}
+
+inline void Executor::rollback() noexcept {
+    expected_.clear();
+    copies_.clear();
+    copy_bytes_ = 0;
+    try {
+        static_cast<void>(pipeline_.finish([](std::size_t, const pg::Result&) {}));
+        pipeline_.leave();
+        if (begun_) target_->exec("ROLLBACK");
+        target_->exec("DEALLOCATE ALL");
+        prepared_.clear();
+    } catch (const std::exception&) {  // the server rolls back when the connection goes
+        broken_ = true;
+    }
+    begun_ = false;
+}
+
+inline Lsn Executor::flushed_progress() {
+    check();
+    pipeline_.leave();
+    return origin_->flushed_progress();
+}
+
+}  // namespace tslive::apply

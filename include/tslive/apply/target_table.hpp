@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tslive/catalog/name.hpp"
+#include "tslive/core/ids.hpp"
+#include "tslive/core/lsn.hpp"
+
+namespace tslive::apply {
+
+/// How the row of an UPDATE or DELETE is found on the target.
+enum class Match {
+    by_key,      ///< a unique key of the target whose columns the change carries
+    by_content,  ///< REPLICA IDENTITY FULL and no such key: one row with the same content, whichever
+    none,        ///< no replica identity: only INSERT and TRUNCATE arrive
+};
+
+/// A column that arrives and is written.
+struct TargetColumn {
+    std::size_t source_index = 0;  ///< in the rows of the stream
+    std::string name;
+    std::string type_name;         ///< for a cast, without modifier: the assignment then checks the length instead of cutting
+    bool identity = false;         ///< part of the source's replica identity
+    bool always_generated = false; ///< GENERATED ALWAYS AS IDENTITY: UPDATE may not set it
+};
+
+struct KeyColumn {
+    std::size_t column = 0;  ///< index in TargetTable::columns
+    std::string equality;    ///< `OPERATOR("pg_catalog".=)`
+};
+
+/// Where the changes of one source relation go, in one version of its definition. Immutable once made.
+struct TargetTable {
+    RelationId source;
+    catalog::QualifiedName name;  ///< on the target; the source's unless a partition is written through its root
+    bool only = true;             ///< statements say ONLY: children of an inheritance parent are tables of their own
+    Match match = Match::none;
+    std::vector<TargetColumn> columns;
+    std::vector<KeyColumn> key;               ///< match == by_key
+    std::vector<std::string> target_only;     ///< columns that only the target has and that can be written
+    bool shared = false;                      ///< rows of other source tables are in it too: a partition written through its root
+    bool rows_may_be_missing = false;         ///< its base data was left out at the user's wish: misses are counted, not fatal
+    Lsn copied_at;                            ///< changes that commit before it are in the base copy
+    std::uint64_t number = 0;                 ///< distinct for each object of this type, for names of prepared statements
+
+    [[nodiscard]] bool has_always_generated() const {
+        for (const auto& column : columns)
+            if (column.always_generated) return true;
+        return false;
+    }
+};
+
+}  // namespace tslive::apply

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/apply/target_table.hpp"
+#include "tslive/catalog/columns.hpp"
+#include "tslive/catalog/keys.hpp"
+#include "tslive/catalog/name.hpp"
+#include "tslive/core/error.hpp"
+#include "tslive/core/log.hpp"
+#include "tslive/pg/connection.hpp"
+#include "tslive/pgoutput/relation_cache.hpp"
+
+namespace tslive::apply {
+
+/// What is known about the source's relations besides their Relation messages.
+struct SourceKnowledge {
+    /// The consistent point a table was copied under; none: that of the migration's snapshot.
+    std::function<std::optional<Lsn>(const catalog::QualifiedName&)> copied_at;
+    /// The base data of the table was left out at the user's wish.
+    std::function<bool(const catalog::QualifiedName&)> data_left_out;
+    /// Changes of the table are not ours to apply, such as those of an extension's own tables.
+    std::function<bool(const catalog::QualifiedName&)> not_ours;
+    /// The partitioned tables above a partition, nearest first, as the source has them now.
+    std::function<std::vector<catalog::QualifiedName>(RelationId)> ancestors;
+};
+
+/// Finds, for a relation of the stream, the table of the target and how rows are found in it. One thread; uses its own session.
+class TargetTables {
+public:
+    TargetTables(pg::Connection& target, SourceKnowledge knowledge) : target_(&target), knowledge_(std::move(knowledge)) {}
+
+    /// @returns nothing for a relation whose changes are left out; else an object that lives as long as this one
+    /// @throws Error  (operator_action) when table or columns are missing on the target, with the statement that mends it
+    [[nodiscard]] const TargetTable* resolve(const pgoutput::CachedRelation& relation);
+
+private:
+    struct Found {
+        RelationId id;
+        catalog::QualifiedName name;
+        bool partitioned = false;
+        bool above = false;  ///< not the relation itself, but what it is a partition of on the source
+    };
+    [[nodiscard]] std::optional<Found> find(const catalog::QualifiedName& name);
+    [[nodiscard]] Found find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name);
+    void take_columns(TargetTable& table, const pgoutput::CachedRelation& relation, const std::vector<catalog::Column>& columns) const;
+    void choose_match(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id);
+
+    pg::Connection* target_;
+    SourceKnowledge knowledge_;
+    std::deque<TargetTable> made_;  // a deque: addresses stay
+};
+
+}  // namespace tslive::apply
+
+#include "tslive/apply/impl/target_tables.ipp"
