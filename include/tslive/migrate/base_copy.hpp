@@ -1,0 +1,164 @@
+#pragma once
+
+#include <limits>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/catalog/triggers.hpp"
+#include "tslive/copy/base_copy.hpp"
+#include "tslive/copy/foreign_keys.hpp"
+#include "tslive/copy/large_objects.hpp"
+#include "tslive/copy/materialized_views.hpp"
+#include "tslive/core/log.hpp"
+#include "tslive/migrate/background.hpp"
+#include "tslive/migrate/context.hpp"
+#include "tslive/migrate/facts.hpp"
+#include "tslive/schema/database_settings.hpp"
+#include "tslive/schema/dump.hpp"
+#include "tslive/schema/restore.hpp"
+#include "tslive/schema/roles.hpp"
+#include "tslive/schema/tools.hpp"
+#include "tslive/state/snapshot_file.hpp"
+
+namespace tslive::migrate {
+
+/// Brings everything that the snapshot shows to the target: roles, schema, rows, indexes, constraints, and the rest. Each step is
+/// recorded when it is done; those that an earlier run finished are passed over. One thread.
+class BaseCopy {
+public:
+    BaseCopy(const Context& context, std::stop_token stop) : context_(context), stop_(std::move(stop)) {}
+
+    void run() {
+        if (context_.store.done(step::base_copy)) return;
+        Background status(stop_);
+        status.start([this](const std::stop_token& token) { show_progress(token); });
+        prepare_schema();
+        copy_data();
+        finish_schema();
+        silence_triggers();
+        context_.store.mark_done(step::base_copy);
+        status.stop();
+        for (const auto& warning : progress_.warnings()) log::warning("Base copy: {}", warning);
+        log::info("The base copy is complete: {} rows in {} tables", progress_.rows.load(), progress_.tables.done.load());
+    }
+
+    [[nodiscard]] static schema::RestoreOptions restore_options(const Context& context) {
+        const auto& options = context.options;
+        return {.target = context.ends.target,
+                .migration_id = context.names.id,
+                .no_owner = options.no_owner,
+                .no_acl = options.no_acl,
+                .skip_all_extensions = options.skip_all_extensions,
+                .skip_extensions = options.skip_extensions};
+    }
+    [[nodiscard]] static schema::Tools find_tools(const Context& context, const std::stop_token& stop) {
+        auto source = open_end("source", context.ends.source, "schema", stop);
+        auto target = open_end("target", context.ends.target, "schema", stop);
+        return schema::find_tools(context.options.pg_bin_dir, source.server_version(), target.server_version());
+    }
+
+private:
+    [[nodiscard]] pg::Connection open_source() const { return open_end("source", context_.ends.source, "schema", stop_); }
+    [[nodiscard]] pg::Connection open_target() const { return open_end("target", context_.ends.target, "schema", stop_); }
+    [[nodiscard]] std::filesystem::path archive() const { return context_.layout.schema() / "schema.dump"; }
+
+    [[nodiscard]] copy::Options copy_options() const {
+        const auto& options = context_.options;
+        return {.source = context_.ends.source,
+                .target = context_.ends.target,
+                .migration_id = context_.names.id,
+                .snapshot = state::read_snapshot_name(context_.layout).value_or("no-snapshot"),
+                .consistent_point = context_.consistent_point,
+                .table_jobs = options.table_jobs,
+                .index_jobs = options.index_jobs,
+                .split_tables_larger_than = options.split_tables_larger_than,
+                .skip_data = context_.skip_data};
+    }
+
+    void restore(schema::Section section) {
+        progress_.enter(fmt::format("restoring the schema, {}", schema::name(section)));
+        const auto report = schema::restore(tools(), archive(), section, restore_options(context_), stop_);
+        for (const auto& warning : report.warnings) progress_.warn(warning);
+    }
+
+    [[nodiscard]] const schema::Tools& tools() {
+        if (!tools_) tools_ = find_tools(context_, stop_);
+        return *tools_;
+    }
+
+    void prepare_schema() {
+        context_.once(step::dump, [&] {
+            progress_.enter("dumping the schema");
+            schema::dump(tools(), context_.ends.source, copy_options().snapshot, archive(), stop_);
+        });
+        if (!context_.options.skip_roles)
+            context_.once(step::roles, [&] {
+                progress_.enter("copying roles");
+                auto source = open_source();
+                auto target = open_target();
+                for (const auto& warning : schema::copy_roles(source, target).warnings) progress_.warn(warning);
+            });
+        {
+            auto target = open_target();
+            copy::create_helper_schema(target, context_.names.id);
+        }
+        context_.once(step::pre_data, [&] { restore(schema::Section::pre_data); });
+    }
+
+    void copy_data() {
+        context_.once(step::large_objects, [&] { copy::copy_large_objects(copy_options(), progress_, stop_); });
+        context_.once(step::rows, [&] {
+            const auto result = copy::copy_rows_and_indexes(copy_options(), progress_, stop_);
+            for (const auto& table : result.copied)
+                context_.store.set_copied(table.table.name.quoted(), table.table.id.value, table.consistent_point, table.rows);
+            // It is gone on the source, so what the stream still says about it ends with its end.
+            constexpr Lsn for_ever{std::numeric_limits<std::int64_t>::max()};
+            for (const auto& name : result.gone) {
+                progress_.warn(fmt::format("{} was dropped on the source before its rows were copied; it is empty on the target", name));
+                context_.store.set_copied(name.quoted(), 0, for_ever, 0);
+            }
+        });
+    }
+
+    void finish_schema() {
+        context_.once(step::post_data, [&] { restore(schema::Section::post_data); });
+        context_.once(step::foreign_keys, [&] { copy::build_foreign_keys(copy_options(), progress_, stop_); });
+        context_.once(step::views, [&] { copy::refresh_materialized_views(copy_options(), progress_, stop_); });
+        context_.once(step::database_settings, [&] {
+            auto source = open_source();
+            auto target = open_target();
+            for (const auto& warning : schema::copy_database_settings(source, target).warnings) progress_.warn(warning);
+        });
+    }
+
+    /// Triggers and rules that would fire for our changes too, and so act twice (CASES D17). Switch-over puts them back.
+    void silence_triggers() {
+        context_.once(step::triggers, [&] {
+            auto target = open_target();
+            for (const auto& trigger : catalog::replica_triggers(target)) {
+                if (!trigger.extension.empty()) continue;
+                context_.store.journal(state::Side::target, fmt::format("{} on {}", trigger.name, trigger.table_name), trigger.restore_sql());
+                target.exec(trigger.disable_sql());
+                log::info("{} on {} is disabled on the target until switch-over: it would act on replicated changes again", trigger.name,
+                          trigger.table_name);
+            }
+        });
+    }
+
+    void show_progress(const std::stop_token& token) {
+        Waiter waiter(token);
+        while (waiter.sleep(std::chrono::seconds{1})) context_.user.show_copy(progress_);
+    }
+
+    const Context& context_;
+    std::stop_token stop_;
+    copy::Progress progress_;
+    std::optional<schema::Tools> tools_;
+};
+
+}  // namespace tslive::migrate

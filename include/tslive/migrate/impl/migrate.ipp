@@ -1,0 +1,131 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "tslive/catalog/capabilities.hpp"
+#include "tslive/core/error.hpp"
+#include "tslive/core/log.hpp"
+#include "tslive/migrate/background.hpp"
+#include "tslive/migrate/base_copy.hpp"
+#include "tslive/migrate/context.hpp"
+#include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/orphans.hpp"
+#include "tslive/migrate/receiver.hpp"
+#include "tslive/migrate/replay.hpp"
+#include "tslive/migrate/saved_options.hpp"
+#include "tslive/migrate/switch_over.hpp"
+#include "tslive/migrate/table_names.hpp"
+#include "tslive/state/lock.hpp"
+#include "tslive/state/snapshot_file.hpp"
+
+namespace tslive::migrate {
+
+namespace detail {
+
+/// The directory must hold a snapshot, and neither a finished migration nor, without --resume, an unfinished one.
+inline void check_state(const state::Store& store, const MigrateOptions& options) {
+    if (!store.fact(fact::consistent_point))
+        throw Error(Recovery::operator_action, fmt::format("{} holds the remains of a snapshot command that did not get as far as a snapshot", options.dir.string()),
+                    fmt::format("Remove them with: {} --prune   then take a new snapshot", with_dir(options.commands.clean, options)));
+    if (store.done(step::complete))
+        throw Error(Recovery::operator_action, fmt::format("the migration in {} is complete", options.dir.string()),
+                    fmt::format("Remove what it left behind with: {} --prune", with_dir(options.commands.clean, options)));
+    if (store.done(step::started) && !options.resume)
+        throw Error(Recovery::operator_action, fmt::format("the migration in {} has begun and is not finished", options.dir.string()),
+                    fmt::format("Go on with: {} --resume   or give it up with: {} --prune", with_dir(options.commands.migrate, options), with_dir(options.commands.clean, options)));
+}
+
+/// Without a snapshot nothing can be dumped. Once the schema is here, lost tables are copied under a new one.
+inline void check_snapshot(const state::Store& store, const state::Layout& layout, const MigrateOptions& options, pg::Connection& source) {
+    if (store.done(step::dump)) return;
+    const auto remedy = store.done(step::started)
+                            ? fmt::format("Begin anew: {} --prune, then {}", with_dir(options.commands.clean, options), with_dir(options.commands.snapshot, options))
+                            : fmt::format("Is the snapshot command still running? If not: {} --prune, then {} in a terminal of its own",
+                                          with_dir(options.commands.clean, options), with_dir(options.commands.snapshot, options));
+    const auto name = state::read_snapshot_name(layout);
+    if (!name) throw Error(Recovery::operator_action, fmt::format("{} holds no live snapshot", options.dir.string()), remedy);
+    try {
+        pg::Transaction transaction(source, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        source.exec(fmt::format("SET TRANSACTION SNAPSHOT {}", pg::quote_literal(*name)));
+    } catch (const pg::ServerError& error) {
+        throw Error(Recovery::operator_action, fmt::format("the snapshot {} is gone: {}", *name, error.what()), remedy);
+    }
+}
+
+[[nodiscard]] inline ReceiverOptions receiver_options(const Context& context, pg::Connection& source) {
+    ReceiverOptions wanted;
+    wanted.source = context.ends.source;
+    wanted.system_identifier = context.store.migration().source.system_identifier;
+    wanted.slot = context.names.slot();
+    wanted.publications = {context.names.publication_all(), context.names.publication_identity()};
+    wanted.consistent_point = context.consistent_point;
+    wanted.messages = catalog::Capabilities{source.server_version()}.logical_messages();
+    wanted.spool = context.layout.spool();
+    wanted.stream = stream_id(context.names);
+    return wanted;
+}
+
+/// Receives from the first second; copies; replays to the end position.
+inline void run_phases(const Context& context, ReceiverOptions receiving, const std::stop_token& stop) {
+    Background background(stop);
+    Receiver receiver(std::move(receiving));
+    background.start([&receiver](const std::stop_token& token) { receiver.run(token); });
+    try {
+        BaseCopy(context, background.token()).run();
+        Replay(context, receiver, background).run();
+    } catch (const Stopped&) {
+        background.stop();  // throws what failed in the background, if that is why we were stopped
+        throw;
+    }
+    background.stop();
+}
+
+}  // namespace detail
+
+inline void migrate(const MigrateOptions& given, const Operator& user, std::stop_token stop) {
+    auto options = given;
+    const state::Layout layout{options.dir};
+    const auto ends = parse_ends(options);
+    if (!state::Store::exists(layout))
+        throw Error(Recovery::operator_action, fmt::format("{} holds no migration", options.dir.string()),
+                    fmt::format("Take a snapshot first, in a terminal of its own: {}", with_dir(options.commands.snapshot, options)));
+    const auto lock = state::Lock::acquire(layout, "ts-migrate");
+    auto store = state::Store::open(layout);
+    detail::check_state(store, options);
+
+    auto source = open_end("source", ends.source, "migrate", stop);
+    {
+        auto target = open_end("target", ends.target, "migrate", stop);
+        store.check_identity(identify(source), identify(target));
+        if (store.done(step::started)) end_orphans(target);
+    }
+    if (const auto saved = store.fact(fact::options)) {
+        restore_options(*saved, options);
+        if (save_options(given) != *saved) log::info("The migration goes on with the options that it was started with");
+    }
+    const auto consistent_point = Lsn::parse(*store.fact(fact::consistent_point));
+    if (!consistent_point) throw Error(Recovery::operator_action, "the consistent point in state.db cannot be read");
+    const Context context{.options = options,
+                          .ends = ends,
+                          .layout = layout,
+                          .store = store,
+                          .user = user,
+                          .names = {store.migration().id},
+                          .consistent_point = *consistent_point,
+                          .skip_data = find_tables("--skip-table-data", options.skip_table_data, catalog::tables(source, catalog::Sizes::estimated))};
+    detail::check_snapshot(store, layout, options, source);
+    store.set_fact(fact::options, save_options(options));
+    store.mark_done(step::started);
+
+    if (!store.done(step::drained)) detail::run_phases(context, detail::receiver_options(context, source), stop);
+    SwitchOver(context, stop).finish();
+    log::info("Migration successfully completed");
+    log::info("Point the application to the target. When all is well, remove what the migration left behind with:");
+    log::info("    {} --prune", with_dir(options.commands.clean, options));
+}
+
+}  // namespace tslive::migrate

@@ -1,0 +1,173 @@
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "tslive/core/log.hpp"
+#include "tslive/pgoutput/peek.hpp"
+#include "tslive/snapshot/slot.hpp"
+
+namespace tslive::migrate {
+
+/// One START_REPLICATION and what came since.
+struct Receiver::Session {
+    explicit Session(pg::ReplicationStream running) : stream(std::move(running)) {}
+
+    pg::ReplicationStream stream;
+    bool transaction_open = false;
+    bool status_asked = false;
+    std::size_t unsynced_bytes = 0;
+    Lsn quiet_until;  ///< of keepalives: nothing that commits before it is still to come
+    Lsn noted;        ///< how much of that is in the spool
+    Lsn confirmed;
+    std::chrono::steady_clock::time_point synced_at = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point status_at = synced_at;
+};
+
+namespace detail {
+inline constexpr std::string_view receiver_purpose = "receiver";
+/// How long data may gather before an fsync.
+inline constexpr std::chrono::milliseconds gather_time{10};
+/// While data comes, a pause lets it gather in the socket: the source then sends in large pieces, with a third less CPU.
+inline constexpr std::chrono::milliseconds gulp_pause{1};
+inline constexpr std::chrono::milliseconds quiet_time{100};
+inline constexpr std::chrono::seconds status_interval{10};
+inline constexpr std::size_t most_unsynced_bytes = 8U << 20;
+}  // namespace detail
+
+inline Receiver::Receiver(ReceiverOptions options)
+    : options_(std::move(options)),
+      writer_(spool::Writer<>::open(options_.spool, options_.stream, options_.spool_options)) {
+    if (writer_.durable_boundary().valid()) return;
+    writer_.append(spool::RecordKind::session, options_.consistent_point, {});
+    writer_.boundary(options_.consistent_point);
+    writer_.sync();
+}
+
+inline void Receiver::run(std::stop_token stop) {
+    Waiter waiter(stop);
+    pg::Backoff backoff(options_.retry);
+    for (;;) {
+        try {
+            progressed_ = false;
+            run_session(waiter);
+            return;
+        } catch (const Stopped&) {
+            return;
+        } catch (const Error& error) {
+            if (!pg::transient(error)) throw;
+            if (progressed_) backoff.succeeded();
+            backoff.failed("receiving changes from the source", error, waiter);
+        }
+    }
+}
+
+inline void Receiver::check_slot(const std::stop_token& stop) {
+    auto source = pg::Connection::open(options_.source, "receiver check", stop);
+    const auto slot = snapshot::slot_state(source, options_.slot);
+    constexpr auto start_over = "The changes since then cannot be had any more. Run ts-clean and begin a new migration";
+    if (!slot)
+        throw Error(Recovery::operator_action, fmt::format("replication slot {} does not exist on the source any more", options_.slot), start_over);
+    if (slot->wal_status == "lost")
+        throw Error(Recovery::operator_action,
+                    fmt::format("replication slot {} is lost: the source removed WAL that it needed (max_slot_wal_keep_size)", options_.slot),
+                    start_over);
+    if (slot->confirmed_flush > writer_.durable_boundary())
+        throw Error(Recovery::operator_action,
+                    fmt::format("replication slot {} has confirmed {}, but the spool ends at {}: changes between them are missing",
+                                options_.slot, slot->confirmed_flush, writer_.durable_boundary()),
+                    "Was the directory restored from a copy, or the slot read by somebody else? Run ts-clean and begin a new migration");
+    if (!slot->active) return;
+    const auto ours = source.exec("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND application_name = $2",
+                                  pg::Params{}.number(slot->active_pid).text(fmt::format("ts-live {}", detail::receiver_purpose)));
+    if (ours.empty())
+        throw Error(Recovery::reconnect, fmt::format("replication slot {} is in use by process {} of the source", options_.slot, slot->active_pid));
+    // A session of an earlier run whose end the server has not noticed; the directory's lock says that nobody else is us.
+    log::info("Ending an earlier session of ours on the source (process {})", slot->active_pid);
+    source.exec("SELECT pg_catalog.pg_terminate_backend($1)", pg::Params{}.number(slot->active_pid));
+    throw Error(Recovery::reconnect, "an earlier session of ours still held the slot");
+}
+
+inline void Receiver::run_session(Waiter& waiter) {
+    check_slot(waiter.token());
+    auto connection = pg::Connection::open(options_.source, detail::receiver_purpose, waiter.token(), pg::ConnectionKind::replication);
+    if (const auto identity = pg::identify_system(connection); identity.system_identifier != options_.system_identifier)
+        throw Error(Recovery::operator_action,
+                    fmt::format("the source is cluster {} now; the migration began with cluster {}", identity.system_identifier, options_.system_identifier),
+                    "Check where the source's address leads: a load balancer, a restored copy?");
+
+    const auto start = writer_.durable_boundary();
+    writer_.append(spool::RecordKind::session, start, {});
+    Session session{pg::ReplicationStream(connection, {.slot = options_.slot,
+                                                       .start = start,
+                                                       .protocol_version = options_.protocol.version,
+                                                       .publications = options_.publications,
+                                                       .messages = options_.messages})};
+    session.noted = start;
+    log::debug("receiving changes from {}", start);
+    for (;;) {
+        bool arrived = false;
+        do {
+            while (const auto event = session.stream.poll()) {
+                arrived = true;
+                take(session, *event);
+            }
+            if (session.unsynced_bytes >= detail::most_unsynced_bytes) sync(session);
+        } while (session.stream.wait(std::chrono::milliseconds{0}));
+        const auto now = std::chrono::steady_clock::now();
+        const bool quiet_due = session.quiet_until > session.noted && now - session.synced_at >= detail::quiet_time;
+        if (session.status_asked || quiet_due || (session.unsynced_bytes > 0 && now - session.synced_at >= detail::gather_time)) sync(session);
+        if (now - session.status_at >= detail::status_interval) {
+            session.stream.send_status(session.confirmed);
+            session.status_at = now;
+        }
+        if (arrived) {
+            if (!waiter.sleep(detail::gulp_pause)) throw Stopped{};
+        } else {
+            const bool due_soon = session.unsynced_bytes > 0 || session.quiet_until > session.noted;
+            session.stream.wait(due_soon ? detail::quiet_time : std::chrono::milliseconds{1'000});
+        }
+    }
+}
+
+inline void Receiver::take(Session& session, const pg::StreamEvent& event) {
+    if (const auto* data = std::get_if<pg::WalData>(&event)) return take_message(session, *data);
+    const auto& keepalive = std::get<pg::Keepalive>(event);
+    if (!session.transaction_open) session.quiet_until = std::max(session.quiet_until, keepalive.end);
+    session.status_asked |= keepalive.reply_requested;
+}
+
+inline void Receiver::take_message(Session& session, const pg::WalData& data) {
+    using pgoutput::MessageType;
+    const auto type = pgoutput::peek(data.message);
+    writer_.append(spool::RecordKind::message, data.start, data.message);
+    session.unsynced_bytes += data.message.size();
+    if (type == MessageType::begin) session.transaction_open = true;
+    if (type == MessageType::commit) {
+        session.transaction_open = false;
+        writer_.boundary(pgoutput::read_commit(data.message).end_lsn);
+    }
+    if (type == MessageType::relation) {
+        constexpr std::size_t id_at = 1;
+        if (data.message.size() < id_at + sizeof(std::uint32_t)) throw DecodeError("a Relation message without an id", data.message.size(), 'R');
+        writer_.remember(load_be<std::uint32_t>(data.message.data() + id_at), data.start, data.message);
+    }
+}
+
+inline void Receiver::sync(Session& session) {
+    if (!session.transaction_open && session.quiet_until > session.noted) {
+        writer_.append(spool::RecordKind::progress, session.quiet_until, {});
+        writer_.boundary(session.quiet_until);
+        session.noted = session.quiet_until;
+    }
+    session.confirmed = writer_.sync();
+    session.unsynced_bytes = 0;
+    session.status_asked = false;
+    session.synced_at = session.status_at = std::chrono::steady_clock::now();
+    session.stream.send_status(session.confirmed);
+    progressed_ = true;
+}
+
+}  // namespace tslive::migrate

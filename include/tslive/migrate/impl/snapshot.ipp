@@ -1,0 +1,206 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/catalog/capabilities.hpp"
+#include "tslive/catalog/extensions.hpp"
+#include "tslive/catalog/tables.hpp"
+#include "tslive/checks/run.hpp"
+#include "tslive/core/error.hpp"
+#include "tslive/core/log.hpp"
+#include "tslive/migrate/databases.hpp"
+#include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/undo.hpp"
+#include "tslive/schema/tools.hpp"
+#include "tslive/snapshot/keepers.hpp"
+#include "tslive/snapshot/names.hpp"
+#include "tslive/snapshot/publications.hpp"
+#include "tslive/snapshot/slot.hpp"
+#include "tslive/state/directory.hpp"
+#include "tslive/state/lock.hpp"
+#include "tslive/state/snapshot_file.hpp"
+#include "tslive/state/store.hpp"
+
+namespace tslive::migrate {
+
+namespace detail {
+
+/// Says everything that was found, then stops if one finding is fatal.
+inline void report(const std::vector<checks::Finding>& findings) {
+    std::size_t fatal = 0;
+    for (const auto& finding : findings) {
+        const auto text = fmt::format("{}: {}{}{}", finding.check, finding.text, finding.remedy.empty() ? "" : ". ", finding.remedy);
+        switch (finding.weight) {
+            case checks::Weight::passed: log::debug("{}", text); break;
+            case checks::Weight::note: log::info("{}", text); break;
+            case checks::Weight::warning: log::warning("{}", text); break;
+            case checks::Weight::fatal:
+                log::error("{}", text);
+                ++fatal;
+        }
+    }
+    if (fatal > 0)
+        throw Error(Recovery::operator_action,
+                    fmt::format("{} of {} checks failed; nothing was created on either side", fatal, findings.size()),
+                    "Mend what the ERROR lines name, then run the same command again");
+    log::info("{} checks of source and target passed", findings.size());
+}
+
+[[nodiscard]] inline checks::Options check_options(const SnapshotOptions& options, const Ends& ends) {
+    checks::Options wanted;
+    wanted.source = ends.source;
+    wanted.target = ends.target;
+    wanted.pg_bin_dir = options.pg_bin_dir;
+    wanted.tools_check = [bin_dir = options.pg_bin_dir](int source_version) -> checks::Verdict {
+        try {
+            const auto tools = schema::find_tools(bin_dir, source_version);
+            return checks::passed(fmt::format("{} is used", tools.pg_dump.string()));
+        } catch (const Error& error) {
+            return checks::fatal(error.what(), error.remedy());
+        }
+    };
+    return wanted;
+}
+
+/// All tables but those that an extension makes and keeps for itself; its configuration tables are data.
+[[nodiscard]] inline std::vector<catalog::Table> tables_to_migrate(pg::Connection& source) {
+    std::set<catalog::QualifiedName> configuration;
+    for (const auto& extension : catalog::extensions(source))
+        for (const auto& table : extension.configuration) configuration.insert(table.name);
+    auto tables = catalog::tables(source, catalog::Sizes::estimated);
+    std::erase_if(tables, [&](const catalog::Table& table) { return !table.extension.empty() && !configuration.contains(table.name); });
+    return tables;
+}
+
+/// The seed's warning. @returns false when stop was requested
+[[nodiscard]] inline bool confirm_inserts_only(const snapshot::PublicationPlan& plan, const Operator& user) {
+    if (plan.inserts_only.empty()) return true;
+    log::warning("The following tables in the Source DB have neither a primary key nor a REPLICA IDENTITY (FULL/INDEX)");
+    log::warning("UPDATE and DELETE statements on these tables will not be replicated to the Target DB");
+    for (const auto& table : plan.inserts_only) log::warning("       - {}", table);
+    return user.confirm("They keep working on the source. To replicate them, stop here, give these tables a REPLICA IDENTITY, and begin again");
+}
+
+/// The new migration's state, with a journal; what was made is undone and forgotten unless the command gets as far as keep().
+class NewMigration {
+public:
+    NewMigration(state::Layout layout, pg::ConnInfo source, const state::Migration& migration)
+        : layout_(std::move(layout)), source_(std::move(source)), store_(state::Store::create(layout_, migration)) {}
+    NewMigration(const NewMigration&) = delete;
+    NewMigration& operator=(const NewMigration&) = delete;
+    ~NewMigration() {
+        if (kept_) return;
+        try {
+            auto session = pg::Connection::open(source_, "snapshot undo");
+            if (!undo_all(*store_, state::Side::source, session).empty()) throw Error(Recovery::operator_action, "not everything could be removed");
+            store_.reset();
+            state::prune_directory(layout_);
+        } catch (const std::exception& error) {
+            log::warning("What was made on the source is still there; remove it with the clean command: {}", error.what());
+        }
+    }
+    [[nodiscard]] state::Store& store() { return *store_; }
+    void keep() noexcept { kept_ = true; }
+
+private:
+    state::Layout layout_;
+    pg::ConnInfo source_;
+    std::optional<state::Store> store_;
+    bool kept_ = false;
+};
+
+inline void refuse_if_occupied(const state::Layout& layout, const SnapshotOptions& options) {
+    if (!state::Store::exists(layout)) return;
+    const auto store = state::Store::open(layout);
+    const auto clean = with_dir(options.commands.clean, options) + " --prune";
+    if (store.done(step::complete))
+        throw Error(Recovery::operator_action, fmt::format("{} holds a migration that is complete", options.dir.string()),
+                    fmt::format("Remove it with: {}   or give --dir another directory", clean));
+    if (store.done(step::started))
+        throw Error(Recovery::operator_action, fmt::format("{} holds a migration that has begun", options.dir.string()),
+                    fmt::format("Go on with: {} --resume   or give it up with: {}", with_dir(options.commands.migrate, options), clean));
+    throw Error(Recovery::operator_action, fmt::format("{} holds a snapshot of an earlier run that is gone, and its slot", options.dir.string()),
+                fmt::format("Remove both with: {}   then take a new snapshot", clean));
+}
+
+/// Holds the snapshot and says why it ends.
+inline void hold(snapshot::Keepers& keepers, const state::Layout& layout, const state::Store& store, Waiter& waiter) {
+    constexpr std::chrono::milliseconds look_every{500};
+    constexpr std::chrono::seconds touch_every{15};
+    auto touched = std::chrono::steady_clock::now();
+    while (!store.done(step::rows)) {
+        if (!waiter.sleep(look_every)) {
+            state::remove_snapshot_name(layout);
+            if (store.done(step::started))
+                log::warning("The snapshot is given up before the base copy is done: tables that are not copied yet will be copied under a new one");
+            else
+                log::info("The snapshot is given up. The slot stays on the source and keeps its WAL: remove it with the clean command");
+            return;
+        }
+        if (std::chrono::steady_clock::now() - touched < touch_every) continue;
+        touched = std::chrono::steady_clock::now();
+        if (keepers.keep_alive()) state::write_snapshot_name(layout, keepers.name());
+    }
+    state::remove_snapshot_name(layout);
+    keepers.release();
+    log::info("The base copy no longer needs the snapshot: it is released, and this command is done");
+}
+
+}  // namespace detail
+
+inline void take_snapshot(const SnapshotOptions& options, const Operator& user, std::stop_token stop) {
+    const state::Layout layout{options.dir};
+    const auto ends = parse_ends(options);
+    state::create_directory(layout);
+    const auto lock = state::Lock::acquire(layout, "ts-snapshot");
+    detail::refuse_if_occupied(layout, options);
+
+    detail::report(checks::run(detail::check_options(options, ends), stop));
+    auto source = open_end("source", ends.source, "snapshot", stop);
+    const auto target_identity = [&] {
+        auto target = open_end("target", ends.target, "snapshot", stop);
+        return identify(target);
+    }();
+    const bool superuser = source.exec("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").boolean(0, 0);
+    const auto plan = snapshot::plan_publications(detail::tables_to_migrate(source), superuser,
+                                                  catalog::Capabilities{source.server_version()});
+    if (!detail::confirm_inserts_only(plan, user)) throw Stopped{};
+
+    const auto names = snapshot::Names::random();
+    detail::NewMigration fresh(layout, ends.source, {.id = names.id,
+                                                     .source = identify(source),
+                                                     .target = target_identity,
+                                                     .slot = names.slot(),
+                                                     .consistent_point = {},
+                                                     .created_at = source.exec("SELECT now()").text(0, 0)});
+    auto& store = fresh.store();
+    for (const auto& publication : {names.publication_all(), names.publication_identity()})
+        store.journal(state::Side::source, "publication " + publication, snapshot::drop_publication_sql(publication));
+    snapshot::create_publications(source, names, plan);
+    log::info("Creating the replication slot {}", names.slot());
+    store.journal(state::Side::source, "replication slot " + names.slot(), snapshot::drop_slot_sql(names.slot()));
+    auto replication = pg::Connection::open(ends.source, "slot", stop, pg::ConnectionKind::replication);
+    const auto slot = snapshot::create_slot(replication, source, names.slot());
+    snapshot::Keepers keepers(ends.source, slot.snapshot, stop);
+
+    store.set_fact(fact::publications_cover_new_tables, plan.all_tables ? "yes" : "no");
+    store.set_fact(fact::consistent_point, fmt::format("{}", slot.consistent_point));
+    state::write_snapshot_name(layout, keepers.name());
+    fresh.keep();
+
+    log::info("Snapshot ID created successfully.");
+    log::info("You can now start the migration process by running the following command in a separate terminal:");
+    log::info("    {}", with_dir(options.commands.migrate, options));
+    log::info("Do not interrupt this command until the base copy is done: it holds the snapshot");
+    Waiter waiter(stop);
+    detail::hold(keepers, layout, store, waiter);
+}
+
+}  // namespace tslive::migrate

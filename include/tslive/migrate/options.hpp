@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tslive::migrate {
+
+/// How the user calls the commands, for messages that say what to type next.
+struct CommandNames {
+    std::string snapshot = "ts-snapshot";
+    std::string migrate = "ts-migrate";
+    std::string clean = "ts-clean";
+};
+
+/// What all commands share.
+struct CommonOptions {
+    std::filesystem::path dir;  ///< the state directory
+    std::string source;         ///< connection strings, in any form that libpq understands; never logged
+    std::string target;
+    std::optional<std::filesystem::path> pg_bin_dir;
+    CommandNames commands;
+};
+
+/// A command line that goes on with the same directory.
+[[nodiscard]] inline std::string with_dir(const std::string& command, const CommonOptions& options) {
+    return command + " --dir " + options.dir.string();
+}
+
+struct SnapshotOptions : CommonOptions {};
+
+struct MigrateOptions : CommonOptions {
+    bool resume = false;
+    bool skip_roles = false;
+    int table_jobs = 8;
+    int index_jobs = 8;
+    bool skip_all_extensions = false;
+    std::vector<std::string> skip_extensions;
+    std::vector<std::string> skip_table_data;  ///< `schema.table`, parts quoted as in SQL where they need it
+    std::int64_t split_tables_larger_than = std::int64_t{1} << 30;  ///< bytes
+    bool no_owner = false;
+    bool no_acl = false;
+};
+
+struct CleanOptions : CommonOptions {
+    bool prune = false;  ///< remove the state directory, too
+};
+
+}  // namespace tslive::migrate

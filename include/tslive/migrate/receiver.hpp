@@ -1,0 +1,72 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "tslive/core/lsn.hpp"
+#include "tslive/core/stop.hpp"
+#include "tslive/pg/connection.hpp"
+#include "tslive/pg/replication.hpp"
+#include "tslive/pg/retry.hpp"
+#include "tslive/pgoutput/protocol.hpp"
+#include "tslive/spool/writer.hpp"
+
+namespace tslive::migrate {
+
+struct ReceiverOptions {
+    pg::ConnInfo source;
+    std::string system_identifier;  ///< of the source: a server that is another one behind the same address is refused
+    std::string slot;
+    std::vector<std::string> publications;
+    Lsn consistent_point;
+    pgoutput::Protocol protocol;
+    bool messages = true;
+    std::filesystem::path spool;
+    spool::StreamId stream;
+    spool::Options spool_options;
+    pg::RetryBudget retry;
+};
+
+/// Takes changes out of the slot and into the spool, from the first second of a migration to its end.
+///
+/// States of a session: check the slot -> START_REPLICATION at the spool's durable boundary -> (gather -> fsync -> confirm)* .
+/// A lost connection begins a new session there, so the source sends again what was not durable, and nothing else. Only what is fsynced
+/// is confirmed (law 1); a keepalive moves the position only while no transaction is open.
+/// run() belongs to one thread; the other functions may be called from any.
+class Receiver {
+public:
+    /// Opens the spool. @throws StateError when it is damaged or another migration's
+    explicit Receiver(ReceiverOptions options);
+
+    /// Until stopped. @throws Error (operator_action) when the slot is gone or has passed what we have, or the disk is full
+    void run(std::stop_token stop);
+
+    [[nodiscard]] std::shared_ptr<spool::Frontier> frontier() const { return writer_.frontier(); }
+    /// Everything that commits before it is in the spool, and durable.
+    [[nodiscard]] Lsn received() const { return writer_.published().boundary; }
+    [[nodiscard]] std::uint64_t spool_bytes() const { return writer_.bytes_on_disk(); }
+    void retire_before(Lsn flushed) { writer_.retire_before(flushed); }
+
+private:
+    struct Session;
+
+    void run_session(Waiter& waiter);
+    void check_slot(const std::stop_token& stop);
+    void take(Session& session, const pg::StreamEvent& event);
+    void take_message(Session& session, const pg::WalData& data);
+    void sync(Session& session);
+
+    ReceiverOptions options_;
+    spool::Writer<> writer_;
+    bool progressed_ = false;
+};
+
+}  // namespace tslive::migrate
+
+#include "tslive/migrate/impl/receiver.ipp"

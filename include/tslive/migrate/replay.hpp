@@ -1,0 +1,182 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/apply/applier.hpp"
+#include "tslive/catalog/extensions.hpp"
+#include "tslive/catalog/tables.hpp"
+#include "tslive/core/log.hpp"
+#include "tslive/migrate/background.hpp"
+#include "tslive/migrate/context.hpp"
+#include "tslive/migrate/receiver.hpp"
+#include "tslive/migrate/switch_over.hpp"
+#include "tslive/pg/retry.hpp"
+
+namespace tslive::migrate {
+
+/// What the applier has to know about the source's tables besides the stream. Read once; `ancestors` asks the source when it is called.
+[[nodiscard]] inline apply::SourceKnowledge source_knowledge(const Context& context, const std::stop_token& stop) {
+    auto copied = std::make_shared<std::map<std::string, Lsn>>();
+    for (const auto& table : context.store.copied()) copied->emplace(table.table, table.consistent_point);
+    auto left_out = std::make_shared<std::set<catalog::QualifiedName>>(context.skip_data.begin(), context.skip_data.end());
+
+    auto source = open_end("source", context.ends.source, "replay", stop);
+    std::set<catalog::QualifiedName> configuration;
+    for (const auto& extension : catalog::extensions(source))
+        for (const auto& table : extension.configuration) configuration.insert(table.name);
+    auto not_ours = std::make_shared<std::set<catalog::QualifiedName>>();
+    for (const auto& table : catalog::tables(source, catalog::Sizes::estimated))
+        if (!table.extension.empty() && !configuration.contains(table.name)) not_ours->insert(table.name);
+
+    return {.copied_at = [copied](const catalog::QualifiedName& name) -> std::optional<Lsn> {
+                const auto found = copied->find(name.quoted());
+                if (found == copied->end()) return std::nullopt;
+                return found->second;
+            },
+            .data_left_out = [left_out](const catalog::QualifiedName& name) { return left_out->contains(name); },
+            .not_ours = [not_ours](const catalog::QualifiedName& name) { return not_ours->contains(name); },
+            .ancestors =
+                [info = context.ends.source, stop](RelationId partition) {
+                    auto session = pg::Connection::open(info, "replay", stop);
+                    const auto rows = session.exec(
+                        "WITH RECURSIVE up AS (SELECT i.inhparent, 1 AS distance FROM pg_catalog.pg_inherits i "
+                        "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE i.inhrelid = $1 AND c.relispartition "
+                        "UNION ALL SELECT i.inhparent, up.distance + 1 FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.inhparent) "
+                        "SELECT n.nspname, c.relname FROM up JOIN pg_catalog.pg_class c ON c.oid = up.inhparent "
+                        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p' ORDER BY up.distance",
+                        pg::Params{}.number(partition.value));
+                    std::vector<catalog::QualifiedName> found;
+                    for (int row = 0; row < rows.rows(); ++row) found.push_back({rows.text(row, 0), rows.text(row, 1)});
+                    return found;
+                }};
+}
+
+/// Written into every segment, so that a spool of another migration is refused.
+[[nodiscard]] inline spool::StreamId stream_id(const snapshot::Names& names) {
+    spool::StreamId id{};
+    for (std::size_t i = 0; i < std::min(id.size(), names.id.size()); ++i) id[i] = static_cast<std::byte>(names.id[i]);
+    return id;
+}
+
+/// Applies the spool and keeps applying, shows where it stands, and on the user's word drains to the end position. One thread.
+class Replay {
+public:
+    Replay(const Context& context, Receiver& receiver, Background& background)
+        : context_(context), receiver_(receiver), background_(background), waiter_(background.token()) {}
+
+    /// @returns when everything before the end position is applied
+    /// @throws Stopped, or what receiver or applier failed with
+    void run() {
+        apply::Applier applier(applier_options());
+        if (const auto end = Lsn::parse(context_.store.fact(fact::end_position).value_or(""))) {
+            log::info("Going on with the switch-over to the end position {}", *end);
+            applier.end_at(*end);
+            switching_ = true;
+        } else {
+            log::info("Replaying changes. {}", context_.user.how_to_switch_over());
+        }
+        std::atomic<bool> reached{false};
+        Background applying(background_.token());
+        applying.start([&](const std::stop_token& stop) { reached = applier.run(stop) == apply::Applier::Outcome::reached_end; });
+        while (!reached) {
+            if (!waiter_.sleep(look_every)) applying.stop();
+            applying.rethrow();
+            background_.rethrow();
+            waiter_.throw_if_stopped();
+            if (std::chrono::steady_clock::now() - shown_at_ >= show_every) show(applier);
+            if (!switching_ && context_.user.switch_over_requested()) begin_switch_over(applier);
+        }
+        applying.stop();
+        report(applier.status());
+    }
+
+private:
+    static constexpr std::chrono::milliseconds look_every{100};
+    static constexpr std::chrono::seconds show_every{1};
+
+    [[nodiscard]] apply::ApplierOptions applier_options() {
+        apply::ApplierOptions options;
+        options.target = context_.ends.target;
+        options.origin = context_.names.origin();
+        options.start = context_.consistent_point;
+        options.spool = context_.layout.spool();
+        options.stream = stream_id(context_.names);
+        options.frontier = receiver_.frontier();
+        options.knowledge = source_knowledge(context_, background_.token());
+        options.on_flushed = [this](Lsn flushed) { receiver_.retire_before(flushed); };
+        return options;
+    }
+
+    /// Status must not end a migration: a source that does not answer is shown as it was.
+    void show(const apply::Applier& applier) {
+        shown_at_ = std::chrono::steady_clock::now();
+        const auto before = status_.source;
+        try {
+            if (!monitor_) monitor_.emplace(open_end("source", context_.ends.source, "status", background_.token()));
+            const auto row = monitor_->exec(
+                "SELECT pg_catalog.pg_current_wal_flush_lsn(), coalesce((SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), "
+                "restart_lsn)::pg_catalog.int8 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1), 0)",
+                pg::Params{}.text(context_.names.slot()));
+            status_.source = row.lsn(0, 0);
+            status_.retained_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, row.number<std::int64_t>(0, 1)));
+        } catch (const Error& error) {
+            log::debug("no status of the source: {}", error.what());
+            monitor_.reset();
+        }
+        const auto applied = applier.status();
+        status_.applied = applied.covered;
+        status_.lag_bytes = bytes_between(applied.covered, status_.source);
+        status_.spool_bytes = receiver_.spool_bytes();
+        status_.rows = applied.counts.rows();
+        status_.transactions = applied.counts.transactions;
+        // Whatever was committed on the source when we last looked is on the target now.
+        status_.caught_up = before.valid() && applied.covered >= before;
+        context_.user.show_replay(status_);
+    }
+
+    void begin_switch_over(apply::Applier& applier) {
+        auto source = open_end("source", context_.ends.source, "switch-over", background_.token());
+        auto target = open_end("target", context_.ends.target, "switch-over", background_.token());
+        const auto missing = tables_only_on_source(source, target);
+        if (!missing.empty()) {
+            log::warning("These tables were made on the source after the snapshot and do not exist on the target:");
+            for (const auto& table : missing) log::warning("       - {}", table);
+            if (!context_.user.confirm("Switching over leaves them behind")) throw Stopped{};
+        }
+        const auto end = mark_end(context_, source);
+        log::info("Switch-over: everything that was committed before {} is applied, then the target is the primary copy", end);
+        applier.end_at(end);
+        switching_ = true;
+    }
+
+    static void report(const apply::ApplierStatus& status) {
+        const auto& counts = status.counts;
+        log::info("Replayed {} transactions: {} inserts, {} updates, {} deletes, {} truncates", counts.transactions, counts.inserts,
+                  counts.updates, counts.deletes, counts.truncates);
+        if (status.missing_rows > 0)
+            log::warning("{} updates and deletes found no row, in tables whose data was left out by --skip-table-data", status.missing_rows);
+        if (counts.left_out > 0) log::info("{} changes of extensions' own tables were left out", counts.left_out);
+    }
+
+    const Context& context_;
+    Receiver& receiver_;
+    Background& background_;
+    Waiter waiter_;
+    bool switching_ = false;
+    std::chrono::steady_clock::time_point shown_at_;
+    std::optional<pg::Connection> monitor_;
+    ReplayStatus status_;
+};
+
+}  // namespace tslive::migrate

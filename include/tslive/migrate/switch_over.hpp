@@ -1,0 +1,136 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/apply/origin.hpp"
+#include "tslive/catalog/capabilities.hpp"
+#include "tslive/catalog/sequences.hpp"
+#include "tslive/catalog/tables.hpp"
+#include "tslive/core/log.hpp"
+#include "tslive/migrate/base_copy.hpp"
+#include "tslive/migrate/context.hpp"
+#include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/undo.hpp"
+
+/// The steps between "switch over" and "complete". Each is recorded when it is done, and harmless to do again:
+///
+///     end mark -> drain (the applier) -> proof -> sequences -> triggers back -> event triggers -> complete
+namespace tslive::migrate {
+
+/// Tables that the source has and the target has not: made after the snapshot, or dropped on the target.
+[[nodiscard]] inline std::vector<catalog::QualifiedName> tables_only_on_source(pg::Connection& source, pg::Connection& target) {
+    std::set<catalog::QualifiedName> there;
+    for (const auto& table : catalog::tables(target, catalog::Sizes::estimated)) there.insert(table.name);
+    std::vector<catalog::QualifiedName> missing;
+    for (const auto& table : catalog::tables(source, catalog::Sizes::estimated))
+        if (table.extension.empty() && !there.contains(table.name)) missing.push_back(table.name);
+    return missing;
+}
+
+/// Marks the end on the source, once: a position such that everything committed before this call commits before it.
+/// @returns the position; that of an earlier run, if there was one
+inline Lsn mark_end(const Context& context, pg::Connection& source) {
+    if (const auto known = context.store.fact(fact::end_position))
+        if (const auto lsn = Lsn::parse(*known)) return *lsn;
+    // The mark's own commit comes after it, so a transaction that ends past this position is always on its way to us.
+    const auto mark = source.exec("SELECT pg_catalog.pg_logical_emit_message(true, $1, 'end')", pg::Params{}.text(context.names.origin())).lsn(0, 0);
+    const auto end = catalog::Capabilities{source.server_version()}.logical_messages()
+                         ? mark
+                         : source.exec("SELECT pg_catalog.pg_current_wal_flush_lsn()").lsn(0, 0);
+    context.store.set_fact(fact::end_position, fmt::format("{}", end));
+    return end;
+}
+
+class SwitchOver {
+public:
+    SwitchOver(const Context& context, std::stop_token stop) : context_(context), stop_(std::move(stop)) {}
+
+    /// @pre the applier says that everything before the end position is applied
+    void finish() {
+        context_.once(step::drained, [&] { prove_drained(); });
+        context_.once(step::sequences, [&] { set_sequences(); });
+        context_.once(step::undo_target, [&] { restore_triggers(); });
+        context_.once(step::after_switch_over, [&] {
+            const auto tools = BaseCopy::find_tools(context_, stop_);
+            const auto archive = context_.layout.schema() / "schema.dump";
+            const auto report = schema::restore(tools, archive, schema::Section::after_switch_over, BaseCopy::restore_options(context_), stop_);
+            for (const auto& warning : report.warnings) log::warning("{}", warning);
+        });
+        context_.store.mark_done(step::complete);
+    }
+
+private:
+    [[nodiscard]] pg::Connection open_source() const { return open_end("source", context_.ends.source, "switch-over", stop_); }
+    [[nodiscard]] pg::Connection open_target() const { return open_end("target", context_.ends.target, "switch-over", stop_); }
+
+    /// Asks the target itself (law 2), in a session of its own.
+    void prove_drained() {
+        const auto end = Lsn::parse(context_.store.fact(fact::end_position).value_or(""));
+        if (!end) throw Error(Recovery::operator_action, "the switch-over has no end position");
+        auto target = open_target();
+        apply::Origin origin(target, context_.names.origin(), context_.consistent_point);
+        const auto applied = origin.flushed_progress();
+        if (applied < *end)
+            throw Error(Recovery::operator_action, fmt::format("the target has applied up to {}, the end position is {}", applied, *end),
+                        "Go on with --resume; do not switch the application over");
+        log::info("All changes up to the end position {} are on the target (applied up to {})", *end, applied);
+    }
+
+    /// Sequences are not in the stream: their values are read now, when nobody should be writing any more (CASES E15).
+    void set_sequences() {
+        auto source = open_source();
+        auto target = open_target();
+        const auto here = catalog::sequences(target);
+        std::set<catalog::QualifiedName> known;
+        for (const auto& sequence : here) known.insert(sequence.name);
+        std::vector<catalog::Sequence> wanted;
+        for (auto& sequence : catalog::sequences(source)) {
+            if (!known.contains(sequence.name)) {
+                if (sequence.extension.empty()) log::warning("Sequence {} does not exist on the target and is left out", sequence.name);
+                continue;
+            }
+            wanted.push_back(std::move(sequence));
+        }
+        const auto values = catalog::read_values(source, wanted);
+        constexpr std::size_t batch = 500;
+        for (std::size_t first = 0; first < wanted.size(); first += batch) {
+            const auto last = std::min(first + batch, wanted.size());
+            std::string sql = "SELECT 1";
+            for (auto i = first; i < last; ++i)
+                sql += fmt::format(", pg_catalog.setval({}, {}, {})", pg::quote_literal(wanted[i].name.quoted()), values[i].last_value,
+                                   values[i].is_called ? "true" : "false");
+            target.exec(sql);
+        }
+        const auto now = catalog::read_values(target, wanted);
+        for (std::size_t i = 0; i < wanted.size(); ++i)
+            if (now[i] != values[i])
+                throw Error(Recovery::operator_action, fmt::format("sequence {} stands at {} on the target, at {} on the source", wanted[i].name,
+                                                                   now[i].last_value, values[i].last_value),
+                            "Does something use the target already? Go on with --resume");
+        log::info("{} sequences set", wanted.size());
+    }
+
+    void restore_triggers() {
+        auto target = open_target();
+        const auto left = undo_all(context_.store, state::Side::target, target);
+        for (const auto& what : left) log::error("not restored: {}", what);
+        if (!left.empty())
+            throw Error(Recovery::operator_action, fmt::format("{} triggers could not be put back on the target", left.size()),
+                        "Mend what the ERROR lines name, then go on with --resume");
+    }
+
+    const Context& context_;
+    std::stop_token stop_;
+};
+
+}  // namespace tslive::migrate

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/catalog/capabilities.hpp"
+#include "tslive/catalog/tables.hpp"
+#include "tslive/pg/connection.hpp"
+#include "tslive/pg/quote.hpp"
+#include "tslive/snapshot/names.hpp"
+
+namespace tslive::snapshot {
+
+/// What the two publications hold. A publication of updates makes the source refuse UPDATE and DELETE on every member without a usable
+/// replica identity, so only tables that have one are in the second (law 10; CASES A1, A2).
+struct PublicationPlan {
+    bool all_tables = false;                          ///< FOR ALL TABLES, which carries tables to come
+    std::vector<std::string> members;                 ///< of the first, when it is a list: `ONLY "s"."t"`, or a partitioned table
+    std::vector<std::string> identity_members;        ///< of the second
+    std::vector<catalog::QualifiedName> inserts_only; ///< whose UPDATE and DELETE are not replicated
+};
+
+/// Only permanent tables are decoded; an extension's own tables are made by the extension, its configuration tables are data.
+[[nodiscard]] inline bool publishable(const catalog::Table& table) {
+    return table.persistence == catalog::Persistence::permanent;
+}
+
+/// @param tables      all tables of the source
+/// @param all_tables  the role may publish FOR ALL TABLES
+[[nodiscard]] inline PublicationPlan plan_publications(const std::vector<catalog::Table>& tables, bool all_tables,
+                                                       const catalog::Capabilities& capabilities) {
+    PublicationPlan plan{.all_tables = all_tables, .members = {}, .identity_members = {}, .inserts_only = {}};
+    std::unordered_map<RelationId, const catalog::Table*> by_id;
+    for (const auto& table : tables) by_id.emplace(table.id, &table);
+
+    // A partitioned table with a primary key gives one to each partition to come, so naming it covers those; but only when every
+    // partition of today can do UPDATE, and so can the tables in between.
+    std::unordered_set<RelationId> spoiled;
+    const auto above = [&](const catalog::Table& table) -> const catalog::Table* {
+        if (!table.is_partition || !table.parent) return nullptr;
+        const auto found = by_id.find(*table.parent);
+        return found == by_id.end() ? nullptr : found->second;
+    };
+    for (const auto& table : tables)
+        if (!table.usable_identity || !publishable(table))
+            for (const auto* parent = &table; parent != nullptr; parent = above(*parent)) spoiled.insert(parent->id);
+    const auto covers = [&](const catalog::Table& table) {
+        return table.kind == catalog::RelationKind::partitioned_table && capabilities.publish_via_root() && !spoiled.contains(table.id);
+    };
+    const auto covered = [&](const catalog::Table& table) {
+        for (const auto* parent = above(table); parent != nullptr; parent = above(*parent))
+            if (covers(*parent)) return true;
+        return false;
+    };
+
+    for (const auto& table : tables) {
+        if (!publishable(table)) continue;
+        const bool partitioned = table.kind == catalog::RelationKind::partitioned_table;
+        const auto member = (partitioned ? "" : "ONLY ") + table.name.quoted();
+        if (!partitioned || (capabilities.publish_via_root() && !table.is_partition)) plan.members.push_back(member);
+        if (partitioned ? covers(table) && !covered(table) : table.usable_identity && !covered(table))
+            plan.identity_members.push_back(member);
+        if (!partitioned && !table.usable_identity) plan.inserts_only.push_back(table.name);
+    }
+    return plan;
+}
+
+/// Both in one transaction, so that no reader of the catalog sees one alone.
+inline void create_publications(pg::Connection& source, const Names& names, const PublicationPlan& plan) {
+    const auto list = [](const std::vector<std::string>& members) {
+        return members.empty() ? std::string{} : fmt::format(" FOR TABLE {}", fmt::join(members, ", "));
+    };
+    pg::Transaction transaction(source);
+    source.exec(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'insert, truncate')", pg::quote_identifier(names.publication_all()),
+                            plan.all_tables ? " FOR ALL TABLES" : list(plan.members)));
+    source.exec(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'update, delete')",
+                            pg::quote_identifier(names.publication_identity()), list(plan.identity_members)));
+    transaction.commit();
+}
+
+/// Harmless when there is none.
+[[nodiscard]] inline std::string drop_publication_sql(std::string_view name) {
+    return fmt::format("DROP PUBLICATION IF EXISTS {}", pg::quote_identifier(name));
+}
+
+}  // namespace tslive::snapshot
