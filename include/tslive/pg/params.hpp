@@ -16,6 +16,13 @@ namespace tslive::pg {
 /// The values of one statement, in order. Text and binary values are copied unless the name says `view`.
 class Params {
 public:
+    Params() = default;
+    Params(const Params&) = delete;  // a copy would point into the original
+    Params& operator=(const Params&) = delete;
+    Params(Params&&) = default;
+    Params& operator=(Params&&) = default;
+    ~Params() = default;
+
     Params& text(std::string_view value) {
         owned_.emplace_back(value);
         return add(owned_.back().c_str(), static_cast<int>(value.size()), 0);

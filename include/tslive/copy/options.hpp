@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/catalog/tables.hpp"
+#include "tslive/core/lsn.hpp"
+#include "tslive/pg/conninfo.hpp"
+
+namespace tslive::copy {
+
+/// What a base copy needs to know. A value type; the same one is given to all steps of this module.
+struct Options {
+    pg::ConnInfo source;
+    pg::ConnInfo target;
+    std::string migration_id;  ///< eight hex digits
+    std::string snapshot;      ///< exported on the source; when it cannot be imported any more, a new one is made
+    Lsn consistent_point;      ///< of that snapshot
+    int table_jobs = 8;        ///< sessions on the source at most, and as many on the target
+    int index_jobs = 8;        ///< more sessions on the target
+    std::int64_t split_tables_larger_than = std::int64_t{1} << 30;  ///< bytes of heap and TOAST
+    std::vector<catalog::QualifiedName> skip_data;  ///< tables whose rows stay behind; their indexes are built
+};
+
+/// A table whose rows are on the target, and as of when: the applier skips its changes that commit before
+/// `consistent_point`.
+struct CopiedTable {
+    catalog::Table table;
+    std::int64_t rows = 0;
+    Lsn consistent_point;
+};
+
+/// Our schema on the target, and the prefix of our names on the source.
+[[nodiscard]] inline std::string helper_schema(std::string_view migration_id) {
+    return fmt::format("tslive_{}", migration_id);
+}
+
+}  // namespace tslive::copy
