@@ -47,9 +47,14 @@ public:
     CopyResult run() {
         constexpr int most_rounds = 20;  // each round needs another ALTER TABLE or TRUNCATE of a table to be in vain
         // Nothing needs a snapshot when a run before has copied everything: by now it may be gone for good reasons.
-        if (auto result = result_if_complete(); result && !result->copied.empty()) return std::move(*result);
+        if (options_.only_new.empty())
+            if (auto result = result_if_complete(); result && !result->copied.empty()) return std::move(*result);
         std::optional<TemporarySnapshot> temporary;
         RoundSnapshot snapshot{.id = options_.snapshot, .consistent_point = options_.consistent_point, .first = true};
+        if (!options_.only_new.empty()) {
+            temporary.emplace(new_snapshot());
+            snapshot = {.id = temporary->id(), .consistent_point = temporary->consistent_point(), .first = true};
+        }
         for (int n = 1; n <= most_rounds; ++n) {
             try {
                 run_round(snapshot);
@@ -58,9 +63,7 @@ public:
                 log::warning("{}; tables that are not complete are copied under a new one", error.what());
             }
             temporary.reset();
-            temporary.emplace(pg::retry("new snapshot", waiter_, [&] {
-                return TemporarySnapshot::make(options_.source, options_.migration_id, stop_);
-            }));
+            temporary.emplace(new_snapshot());
             snapshot = {.id = temporary->id(), .consistent_point = temporary->consistent_point(), .first = false};
             log::info("new snapshot at {}", snapshot.consistent_point);
         }
@@ -73,6 +76,11 @@ public:
     }
 
 private:
+    [[nodiscard]] TemporarySnapshot new_snapshot() {
+        return pg::retry("new snapshot", waiter_,
+                         [&] { return TemporarySnapshot::make(options_.source, options_.migration_id, stop_); });
+    }
+
     void run_round(const RoundSnapshot& snapshot) {
         auto plan = pg::retry("planning of the copy", waiter_, [&] { return make_plan(snapshot); });
         if (plan.parts.empty()) return;
@@ -217,6 +225,7 @@ inline CopyResult copy_rows_and_indexes(const Options& options, Progress& progre
         detail::RowCopy rows(options, progress, builders.token(),
                              [&indexes](const catalog::QualifiedName& name) { indexes.rows_complete(name); });
         auto result = rows.run();
+        if (options.on_rows_complete) options.on_rows_complete();
         indexes.no_more_rows();
         progress.enter("building indexes");
         builders.join();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ struct Options {
     int index_jobs = 8;        ///< more sessions on the target
     std::int64_t split_tables_larger_than = std::int64_t{1} << 30;  ///< bytes of heap and TOAST
     std::vector<catalog::QualifiedName> skip_data;  ///< tables whose rows stay behind; their indexes are built
+    /// Not empty: these tables alone, which the migration's snapshot could not know, under a new snapshot.
+    std::vector<catalog::QualifiedName> only_new = {};
+    std::function<void()> on_rows_complete = {};  ///< called when no snapshot is needed any more, before the last indexes are built
 };
 
 /// A table whose rows are on the target, and as of when: the applier skips its changes that commit before

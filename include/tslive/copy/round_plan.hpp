@@ -65,6 +65,10 @@ public:
 
     [[nodiscard]] RoundPlan plan(const RoundSnapshot& snapshot) {
         visible_ = tables_to_copy(source_, options_.skip_data);
+        if (const auto& only = options_.only_new; !only.empty())
+            std::erase_if(visible_, [&](const TableToCopy& table) {
+                return std::find(only.begin(), only.end(), table.table.name) == only.end();
+            });
         const auto ranges = split_tables(visible_, options_.split_tables_larger_than, options_.table_jobs);
         std::map<catalog::QualifiedName, LedgerTable> known;
         for (auto& table : by_table(ledger_.read(target_.connection()))) known.emplace(table.name, std::move(table));
