@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <string>
 
@@ -35,6 +36,29 @@ inline void add_common_options(CLI::App& command, migrate::CommonOptions& option
     command.add_option("--pg-bin-dir", options.pg_bin_dir, "Directory of pg_dump and pg_restore (Default: from PATH, else the newest installed)")
         ->type_name("DIR");
     command.add_flag("--yes", session.yes, "Answer every question with yes");
+}
+
+/// Adds what snapshot and migrate share.
+/// @returns what has to be called once the command line is parsed
+[[nodiscard]] inline std::function<void()> add_scope_options(CLI::App& command, migrate::ScopeOptions& options) {
+    command.add_flag("--skip-roles", options.skip_roles, "Skip roles migration");
+    command
+        .add_option("--table-jobs", options.table_jobs,
+                    "Number of parallel jobs to copy \"existing data\" from source db to target db (Default: 8)")
+        ->type_name("TABLE_JOBS")
+        ->check(CLI::Range(1, 1024).description(""));
+    command.add_option("--index-jobs", options.index_jobs, "Number of parallel jobs to create indexes in target db (Default: 8)")
+        ->type_name("INDEX_JOBS")
+        ->check(CLI::Range(1, 1024).description(""));
+    auto* extensions = command
+                           .add_option("--skip-extensions", options.skip_extensions,
+                                       "Skips the given extensions during migration. Empty list skips all extensions.")
+                           ->type_name("SKIP_EXTENSIONS")
+                           ->expected(0, -1);
+    return [extensions, &options] {
+        std::erase(options.skip_extensions, std::string{});
+        options.skip_all_extensions = extensions->count() > 0 && options.skip_extensions.empty();
+    };
 }
 
 }  // namespace tslive::apps

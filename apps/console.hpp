@@ -5,6 +5,8 @@
 #include <stop_token>
 #include <string_view>
 
+#include <sys/stat.h>
+
 #include "tslive/core/log.hpp"
 #include "tslive/migrate/operator.hpp"
 #include "tslive/ui/prompt.hpp"
@@ -16,6 +18,9 @@ namespace tslive::apps {
 
 /// The process's signals, made before anything else in main(), and the user's wish to go on.
 struct Session {
+    /// What the commands and their children write is for their user alone (law 9).
+    Session() { ::umask(077); }
+
     ui::ContinueRequest request;
     ui::Signals signals{request};
     bool yes = false;  ///< `--yes`

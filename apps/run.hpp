@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "apps/exit_code.hpp"
+#include "apps/help.hpp"
 #include "tslive/core/error.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/core/version.hpp"
@@ -32,11 +35,18 @@ inline void hide_connection_strings(int argc, char** argv) {
     }
 }
 
+/// What every command has, in one form.
+inline void add_help_and_version(CLI::App& app, const std::string& version_text) {
+    app.formatter(std::make_shared<HelpText>());
+    app.set_help_flag("-h,--help", "Show this help message and exit");
+    app.set_version_flag("-v,--version", version_text, "Show the version and exit");
+    for (auto* command : app.get_subcommands([](CLI::App*) { return true; })) add_help_and_version(*command, version_text);
+}
+
 /// Runs the command that the command line names. What goes wrong becomes a message on the log and an exit code, here and nowhere else.
 inline int run(CLI::App& app, int argc, char** argv) {
     log::add_sink(log::stderr_sink());
-    app.set_help_flag("-h,--help", "Show this help message and exit");
-    app.set_version_flag("-v,--version", std::string{app.get_name()} + " " + std::string{version}, "Show the version and exit");
+    add_help_and_version(app, fmt::format("{} {}", app.get_name(), version));
     try {
         std::vector<std::string> arguments(argv + 1, argv + argc);
         std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the end
@@ -46,7 +56,7 @@ inline int run(CLI::App& app, int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? exit_code::done : exit_code::usage;  // --help is not an error
     } catch (const Stopped&) {
-        log::warning("Stopped on request. To go on, run the same command again; migrate takes --resume");
+        log::warning("Stopped on request");
         return exit_code::stopped;
     } catch (const Error& error) {
         log::error("{}", error.what());

@@ -1,3 +1,4 @@
+#include "apps/run.hpp"
 #include "apps/ts-clean/command.hpp"
 #include "apps/ts-migrate/command.hpp"
 #include "apps/ts-snapshot/command.hpp"

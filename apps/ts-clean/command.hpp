@@ -1,25 +1,13 @@
 #pragma once
 
-#include <memory>
-
 #include <CLI/CLI.hpp>
 
-#include "apps/common_options.hpp"
 #include "apps/console.hpp"
-#include "apps/run.hpp"
-#include "tslive/migrate/clean.hpp"
+#include "tslive/migrate/options.hpp"
 
 namespace tslive::apps {
 
-inline void add_clean(CLI::App& command, Session& session, const migrate::CommandNames& names) {
-    auto options = std::make_shared<migrate::CleanOptions>();
-    options->commands = names;
-    add_common_options(command, *options, session);
-    command.add_flag("--prune", options->prune, "Remove the working directory, too");
-    command.callback([options, &session] {
-        Console console(session);
-        migrate::clean(*options, console.user(), session.signals.stop_token());
-    });
-}
+/// Wires the options of `clean` to its function, for ts-clean and for live-migration's sub-command alike. @param session outlives `command`
+void add_clean(CLI::App& command, Session& session, const migrate::CommandNames& names);
 
 }  // namespace tslive::apps

@@ -1,65 +1,13 @@
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include <CLI/CLI.hpp>
 
-#include "apps/common_options.hpp"
 #include "apps/console.hpp"
-#include "apps/run.hpp"
-#include "tslive/core/size.hpp"
-#include "tslive/migrate/migrate.hpp"
-#include "tslive/state/store.hpp"
-#include "tslive/ui/log_file.hpp"
+#include "tslive/migrate/options.hpp"
 
 namespace tslive::apps {
 
-inline void add_migrate(CLI::App& command, Session& session, const migrate::CommandNames& names) {
-    auto options = std::make_shared<migrate::MigrateOptions>();
-    auto split = std::make_shared<std::string>("1GB");
-    options->commands = names;
-    add_common_options(command, *options, session);
-    command.add_flag("--resume", options->resume, "Resume the migration");
-    command.add_flag("--skip-roles", options->skip_roles, "Skip roles migration");
-    command
-        .add_option("--table-jobs", options->table_jobs,
-                    "Number of parallel jobs to copy \"existing data\" from source db to target db (Default: 8)")
-        ->type_name("TABLE_JOBS")
-        ->check(CLI::Range(1, 1024));
-    command.add_option("--index-jobs", options->index_jobs, "Number of parallel jobs to create indexes in target db (Default: 8)")
-        ->type_name("INDEX_JOBS")
-        ->check(CLI::Range(1, 1024));
-    auto* extensions = command
-                           .add_option("--skip-extensions", options->skip_extensions,
-                                       "Skips the given extensions during migration. Empty list skips all extensions.")
-                           ->type_name("EXTENSION")
-                           ->expected(0, -1);
-    command
-        .add_option("--skip-table-data", options->skip_table_data,
-                    "Skips data from the given table during migration. However, the table schema will be migrated. Does not skip data during "
-                    "live replay from the specified table: updates and deletes that find no row are counted. Values must be schema qualified. "
-                    "Eg: --skip-table-data public.exclude_table_1 public.exclude_table_2")
-        ->type_name("TABLE")
-        ->expected(1, -1);
-    command.add_option("--split-tables-larger-than", *split, "Copy larger tables in parts, several at once (Default: 1GB)")
-        ->type_name("SIZE")
-        ->check([](const std::string& text) {
-            const auto size = parse_size(text);
-            return size && *size >= 1 << 20 ? std::string{} : "'" + text + "' is no size of at least 1MB, such as 500MB or 2GB";
-        });
-    command.add_flag("--no-owner", options->no_owner, "Let everything belong to the role that connects to the target db");
-    command.add_flag("--no-acl", options->no_acl, "Do not copy grants");
-    command.callback([options, split, extensions, &session] {
-        std::erase(options->skip_extensions, std::string{});
-        options->skip_all_extensions = extensions->count() > 0 && options->skip_extensions.empty();
-        options->split_tables_larger_than = parse_size(*split).value();
-        static_cast<void>(migrate::parse_ends(*options));
-        const state::Layout layout{options->dir};
-        if (state::Store::exists(layout)) log::add_sink(ui::log_file_sink(layout, "ts-migrate"));
-        Console console(session);
-        migrate::migrate(*options, console.user(), session.signals.stop_token());
-    });
-}
+/// Wires the options of `migrate` to its function, for ts-migrate and for live-migration's sub-command alike. @param session outlives `command`
+void add_migrate(CLI::App& command, Session& session, const migrate::CommandNames& names);
 
 }  // namespace tslive::apps

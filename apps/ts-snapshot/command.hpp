@@ -1,30 +1,13 @@
 #pragma once
 
-#include <memory>
-
 #include <CLI/CLI.hpp>
 
-#include "apps/common_options.hpp"
 #include "apps/console.hpp"
-#include "apps/run.hpp"
-#include "tslive/migrate/snapshot.hpp"
-#include "tslive/state/directory.hpp"
-#include "tslive/ui/log_file.hpp"
+#include "tslive/migrate/options.hpp"
 
 namespace tslive::apps {
 
-inline void add_snapshot(CLI::App& command, Session& session, const migrate::CommandNames& names) {
-    auto options = std::make_shared<migrate::SnapshotOptions>();
-    options->commands = names;
-    add_common_options(command, *options, session);
-    command.callback([options, &session] {
-        static_cast<void>(migrate::parse_ends(*options));
-        const state::Layout layout{options->dir};
-        state::create_directory(layout);
-        log::add_sink(ui::log_file_sink(layout, "ts-snapshot"));
-        Console console(session);
-        migrate::take_snapshot(*options, console.user(), session.signals.stop_token());
-    });
-}
+/// Wires the options of `snapshot` to its function, for ts-snapshot and for live-migration's sub-command alike. @param session outlives `command`
+void add_snapshot(CLI::App& command, Session& session, const migrate::CommandNames& names);
 
 }  // namespace tslive::apps

@@ -1,3 +1,4 @@
+#include "apps/run.hpp"
 #include "apps/ts-snapshot/command.hpp"
 
 int main(int argc, char** argv) {

@@ -34,7 +34,7 @@ public:
     void advance(pg::Pipeline& pipeline, Lsn end_lsn, ServerTime commit_time);
     /// Lets another session have it at once, and not only when the server has noticed the end of this one. Then only the destructor.
     /// @pre no transaction is open
-    void release();
+    void release() noexcept;
     [[nodiscard]] Kind kind() const noexcept { return kind_; }
 
 private:

@@ -23,16 +23,39 @@
 
 namespace tslive::apply {
 
+/// What the base copy knows of a relation of the stream, which is named by its OID: names change hands.
+enum class Standing {
+    ours,        ///< copied, or the stream has all of it
+    made_later,  ///< made after the snapshot, and still there
+    gone,        ///< made after the snapshot, and dropped since: nothing of it will be missed
+};
+
 /// What is known about the source's relations besides their Relation messages.
 struct SourceKnowledge {
     /// The consistent point a table was copied under; none: that of the migration's snapshot.
     std::function<std::optional<Lsn>(const catalog::QualifiedName&)> copied_at;
+    /// None: every table is ours.
+    std::function<Standing(const catalog::QualifiedName&, RelationId)> standing;
+    /// The name under which the table was copied, which is the target's unless somebody renamed it there, too.
+    std::function<std::optional<catalog::QualifiedName>(RelationId)> copied_as;
     /// The base data of the table was left out at the user's wish.
     std::function<bool(const catalog::QualifiedName&)> data_left_out;
     /// Changes of the table are not ours to apply, such as those of an extension's own tables.
     std::function<bool(const catalog::QualifiedName&)> not_ours;
     /// The partitioned tables above a partition, nearest first, as the source has them now.
     std::function<std::vector<catalog::QualifiedName>(RelationId)> ancestors;
+};
+
+/// A change arrived of a table that was made after the snapshot, or dropped and made again under its name. The stream does not have all
+/// of it (its UPDATEs were not published), so it has to be copied under a new snapshot before its changes can be applied.
+class UnknownTable : public Error {
+public:
+    UnknownTable(const catalog::QualifiedName& table, const std::string& what, std::string remedy)
+        : Error(Recovery::operator_action, what, std::move(remedy)), table_(table) {}
+    [[nodiscard]] const catalog::QualifiedName& table() const noexcept { return table_; }
+
+private:
+    catalog::QualifiedName table_;
 };
 
 /// Finds, for a relation of the stream, the table of the target and how rows are found in it. One thread; uses its own session.
@@ -52,7 +75,7 @@ private:
         bool above = false;  ///< not the relation itself, but what it is a partition of on the source
     };
     [[nodiscard]] std::optional<Found> find(const catalog::QualifiedName& name);
-    [[nodiscard]] Found find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name);
+    [[nodiscard]] Found find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name, const catalog::QualifiedName& sent);
     void take_columns(TargetTable& table, const pgoutput::CachedRelation& relation, const std::vector<catalog::Column>& columns) const;
     void choose_match(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id);
 

@@ -23,7 +23,6 @@
 #include "tslive/schema/restore.hpp"
 #include "tslive/schema/roles.hpp"
 #include "tslive/schema/tools.hpp"
-#include "tslive/state/snapshot_file.hpp"
 
 namespace tslive::migrate {
 
@@ -56,6 +55,20 @@ public:
                 .skip_all_extensions = options.skip_all_extensions,
                 .skip_extensions = options.skip_extensions};
     }
+    [[nodiscard]] static copy::Options copy_options(const Context& context) {
+        const auto& options = context.options;
+        return {.source = context.ends.source,
+                .target = context.ends.target,
+                .migration_id = context.names.id,
+                .snapshot = live_snapshot(context.layout).value_or("no-snapshot"),
+                .consistent_point = context.consistent_point,
+                .table_jobs = options.table_jobs,
+                .index_jobs = options.index_jobs,
+                .split_tables_larger_than = options.split_tables_larger_than,
+                .skip_data = context.skip_data,
+                .only_new = {},
+                .on_rows_complete = {}};
+    }
     [[nodiscard]] static schema::Tools find_tools(const Context& context, const std::stop_token& stop) {
         auto source = open_end("source", context.ends.source, "schema", stop);
         auto target = open_end("target", context.ends.target, "schema", stop);
@@ -67,18 +80,7 @@ private:
     [[nodiscard]] pg::Connection open_target() const { return open_end("target", context_.ends.target, "schema", stop_); }
     [[nodiscard]] std::filesystem::path archive() const { return context_.layout.schema() / "schema.dump"; }
 
-    [[nodiscard]] copy::Options copy_options() const {
-        const auto& options = context_.options;
-        return {.source = context_.ends.source,
-                .target = context_.ends.target,
-                .migration_id = context_.names.id,
-                .snapshot = state::read_snapshot_name(context_.layout).value_or("no-snapshot"),
-                .consistent_point = context_.consistent_point,
-                .table_jobs = options.table_jobs,
-                .index_jobs = options.index_jobs,
-                .split_tables_larger_than = options.split_tables_larger_than,
-                .skip_data = context_.skip_data};
-    }
+    [[nodiscard]] copy::Options copy_options() const { return copy_options(context_); }
 
     void restore(schema::Section section) {
         progress_.enter(fmt::format("restoring the schema, {}", schema::name(section)));
@@ -92,12 +94,12 @@ private:
     }
 
     void prepare_schema() {
-        context_.once(step::dump, [&] {
+        context_.once(step::dump, stop_, [&] {
             progress_.enter("dumping the schema");
             schema::dump(tools(), context_.ends.source, copy_options().snapshot, archive(), stop_);
         });
         if (!context_.options.skip_roles)
-            context_.once(step::roles, [&] {
+            context_.once(step::roles, stop_, [&] {
                 progress_.enter("copying roles");
                 auto source = open_source();
                 auto target = open_target();
@@ -107,13 +109,15 @@ private:
             auto target = open_target();
             copy::create_helper_schema(target, context_.names.id);
         }
-        context_.once(step::pre_data, [&] { restore(schema::Section::pre_data); });
+        context_.once(step::pre_data, stop_, [&] { restore(schema::Section::pre_data); });
     }
 
     void copy_data() {
-        context_.once(step::large_objects, [&] { copy::copy_large_objects(copy_options(), progress_, stop_); });
-        context_.once(step::rows, [&] {
-            const auto result = copy::copy_rows_and_indexes(copy_options(), progress_, stop_);
+        context_.once(step::large_objects, stop_, [&] { copy::copy_large_objects(copy_options(), progress_, stop_); });
+        context_.once(step::rows, stop_, [&] {
+            auto wanted = copy_options();
+            wanted.on_rows_complete = [this] { context_.store.mark_done(step::rows_read); };
+            const auto result = copy::copy_rows_and_indexes(wanted, progress_, stop_);
             for (const auto& table : result.copied)
                 context_.store.set_copied(table.table.name.quoted(), table.table.id.value, table.consistent_point, table.rows);
             // It is gone on the source, so what the stream still says about it ends with its end.
@@ -126,10 +130,10 @@ private:
     }
 
     void finish_schema() {
-        context_.once(step::post_data, [&] { restore(schema::Section::post_data); });
-        context_.once(step::foreign_keys, [&] { copy::build_foreign_keys(copy_options(), progress_, stop_); });
-        context_.once(step::views, [&] { copy::refresh_materialized_views(copy_options(), progress_, stop_); });
-        context_.once(step::database_settings, [&] {
+        context_.once(step::post_data, stop_, [&] { restore(schema::Section::post_data); });
+        context_.once(step::foreign_keys, stop_, [&] { copy::build_foreign_keys(copy_options(), progress_, stop_); });
+        context_.once(step::views, stop_, [&] { copy::refresh_materialized_views(copy_options(), progress_, stop_); });
+        context_.once(step::database_settings, stop_, [&] {
             auto source = open_source();
             auto target = open_target();
             for (const auto& warning : schema::copy_database_settings(source, target).warnings) progress_.warn(warning);
@@ -138,7 +142,7 @@ private:
 
     /// Triggers and rules that would fire for our changes too, and so act twice (CASES D17). Switch-over puts them back.
     void silence_triggers() {
-        context_.once(step::triggers, [&] {
+        context_.once(step::triggers, stop_, [&] {
             auto target = open_target();
             for (const auto& trigger : catalog::replica_triggers(target)) {
                 if (!trigger.extension.empty()) continue;

@@ -6,7 +6,6 @@
 namespace tslive::migrate::fact {
 
 inline constexpr std::string_view consistent_point = "source.consistent_point";  ///< of slot and snapshot; missing: ts-snapshot did not get that far
-inline constexpr std::string_view publications_cover_new_tables = "source.publications_cover_new_tables";
 inline constexpr std::string_view options = "migrate.options";       ///< that the migration was started with
 inline constexpr std::string_view end_position = "switch_over.end";  ///< LSN of the end mark
 
@@ -19,6 +18,7 @@ inline constexpr std::string_view roles = "roles";
 inline constexpr std::string_view dump = "schema.dump";
 inline constexpr std::string_view pre_data = "schema.pre-data";
 inline constexpr std::string_view large_objects = "copy.large-objects";
+inline constexpr std::string_view rows_read = "copy.rows-read";  ///< nothing needs the snapshot any more
 inline constexpr std::string_view rows = "copy.rows";
 inline constexpr std::string_view post_data = "schema.post-data";
 inline constexpr std::string_view foreign_keys = "copy.foreign-keys";
@@ -28,6 +28,7 @@ inline constexpr std::string_view triggers = "target.triggers-silenced";
 inline constexpr std::string_view base_copy = "base-copy";
 inline constexpr std::string_view drained = "switch-over.drained";
 inline constexpr std::string_view sequences = "switch-over.sequences";
+inline constexpr std::string_view views_again = "switch-over.materialized-views";
 inline constexpr std::string_view undo_target = "switch-over.triggers-restored";
 inline constexpr std::string_view after_switch_over = "switch-over.schema";
 inline constexpr std::string_view complete = "complete";

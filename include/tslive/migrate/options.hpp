@@ -29,15 +29,19 @@ struct CommonOptions {
     return command + " --dir " + options.dir.string();
 }
 
-struct SnapshotOptions : CommonOptions {};
-
-struct MigrateOptions : CommonOptions {
-    bool resume = false;
+/// What is moved, and with how many sessions: migrate does it, snapshot checks whether it can be done.
+struct ScopeOptions : CommonOptions {
     bool skip_roles = false;
     int table_jobs = 8;
     int index_jobs = 8;
     bool skip_all_extensions = false;
     std::vector<std::string> skip_extensions;
+};
+
+struct SnapshotOptions : ScopeOptions {};
+
+struct MigrateOptions : ScopeOptions {
+    bool resume = false;
     std::vector<std::string> skip_table_data;  ///< `schema.table`, parts quoted as in SQL where they need it
     std::int64_t split_tables_larger_than = std::int64_t{1} << 30;  ///< bytes
     bool no_owner = false;

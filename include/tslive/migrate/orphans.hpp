@@ -11,7 +11,7 @@
 namespace tslive::migrate {
 
 /// Ends what a killed run of ours left running on the target, an index build or a COMMIT, and waits until it is gone: only then is what
-/// the target's catalog says final (law 5). No other migration has this target, since it must be empty at the start, and the
+/// the target's catalog says final (law 5). Only sessions older than this one are meant. No other migration has this target, since it must be empty at the start, and the
 /// directory's lock says that no other process has this one.
 /// @throws Error  (operator_action) when a session does not end
 inline void end_orphans(pg::Connection& target) {
@@ -22,7 +22,8 @@ inline void end_orphans(pg::Connection& target) {
     for (;;) {
         const auto ended = target.exec(
             "SELECT pid, pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() "
-            "AND application_name LIKE 'ts-live %' AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'");
+            "AND application_name LIKE 'ts-live %' AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend' "
+            "AND backend_start < (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid())");
         if (ended.empty()) return;
         if (!said) log::info("Ending {} sessions that an earlier run left on the target", ended.rows());
         said = true;

@@ -1,11 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -14,53 +12,17 @@
 #include <fmt/format.h>
 
 #include "tslive/apply/applier.hpp"
-#include "tslive/catalog/extensions.hpp"
 #include "tslive/catalog/tables.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/migrate/background.hpp"
 #include "tslive/migrate/context.hpp"
+#include "tslive/migrate/new_tables.hpp"
 #include "tslive/migrate/receiver.hpp"
+#include "tslive/migrate/source_tables.hpp"
 #include "tslive/migrate/switch_over.hpp"
 #include "tslive/pg/retry.hpp"
 
 namespace tslive::migrate {
-
-/// What the applier has to know about the source's tables besides the stream. Read once; `ancestors` asks the source when it is called.
-[[nodiscard]] inline apply::SourceKnowledge source_knowledge(const Context& context, const std::stop_token& stop) {
-    auto copied = std::make_shared<std::map<std::string, Lsn>>();
-    for (const auto& table : context.store.copied()) copied->emplace(table.table, table.consistent_point);
-    auto left_out = std::make_shared<std::set<catalog::QualifiedName>>(context.skip_data.begin(), context.skip_data.end());
-
-    auto source = open_end("source", context.ends.source, "replay", stop);
-    std::set<catalog::QualifiedName> configuration;
-    for (const auto& extension : catalog::extensions(source))
-        for (const auto& table : extension.configuration) configuration.insert(table.name);
-    auto not_ours = std::make_shared<std::set<catalog::QualifiedName>>();
-    for (const auto& table : catalog::tables(source, catalog::Sizes::estimated))
-        if (!table.extension.empty() && !configuration.contains(table.name)) not_ours->insert(table.name);
-
-    return {.copied_at = [copied](const catalog::QualifiedName& name) -> std::optional<Lsn> {
-                const auto found = copied->find(name.quoted());
-                if (found == copied->end()) return std::nullopt;
-                return found->second;
-            },
-            .data_left_out = [left_out](const catalog::QualifiedName& name) { return left_out->contains(name); },
-            .not_ours = [not_ours](const catalog::QualifiedName& name) { return not_ours->contains(name); },
-            .ancestors =
-                [info = context.ends.source, stop](RelationId partition) {
-                    auto session = pg::Connection::open(info, "replay", stop);
-                    const auto rows = session.exec(
-                        "WITH RECURSIVE up AS (SELECT i.inhparent, 1 AS distance FROM pg_catalog.pg_inherits i "
-                        "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE i.inhrelid = $1 AND c.relispartition "
-                        "UNION ALL SELECT i.inhparent, up.distance + 1 FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.inhparent) "
-                        "SELECT n.nspname, c.relname FROM up JOIN pg_catalog.pg_class c ON c.oid = up.inhparent "
-                        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p' ORDER BY up.distance",
-                        pg::Params{}.number(partition.value));
-                    std::vector<catalog::QualifiedName> found;
-                    for (int row = 0; row < rows.rows(); ++row) found.push_back({rows.text(row, 0), rows.text(row, 1)});
-                    return found;
-                }};
-}
 
 /// Written into every segment, so that a spool of another migration is refused.
 [[nodiscard]] inline spool::StreamId stream_id(const snapshot::Names& names) {
@@ -78,7 +40,15 @@ public:
     /// @returns when everything before the end position is applied
     /// @throws Stopped, or what receiver or applier failed with
     void run() {
-        apply::Applier applier(applier_options());
+        while (!replay_known_tables()) log::debug("replay goes on with the tables that were new");
+    }
+
+private:
+    /// @returns false when tables were found that the source got after the snapshot: they are copied first
+    bool replay_known_tables() {
+        NewTables new_tables(context_, background_.token());
+        pg::retry("looking for new tables", waiter_, [&] { new_tables.adopt(new_tables.find()); });
+        apply::Applier applier(pg::retry("reading the source's catalog", waiter_, [&] { return applier_options(); }));
         if (const auto end = Lsn::parse(context_.store.fact(fact::end_position).value_or(""))) {
             log::info("Going on with the switch-over to the end position {}", *end);
             applier.end_at(*end);
@@ -86,6 +56,16 @@ public:
         } else {
             log::info("Replaying changes. {}", context_.user.how_to_switch_over());
         }
+        try {
+            return run_applier(applier, new_tables);
+        } catch (const apply::UnknownTable& unknown) {
+            const auto found = new_tables.find();
+            if (std::ranges::none_of(found, [&](const catalog::Table& table) { return table.name == unknown.table(); })) throw;
+            return false;
+        }
+    }
+
+    bool run_applier(apply::Applier& applier, NewTables& new_tables) {
         std::atomic<bool> reached{false};
         Background applying(background_.token());
         applying.start([&](const std::stop_token& stop) { reached = applier.run(stop) == apply::Applier::Outcome::reached_end; });
@@ -95,13 +75,18 @@ public:
             background_.rethrow();
             waiter_.throw_if_stopped();
             if (std::chrono::steady_clock::now() - shown_at_ >= show_every) show(applier);
-            if (!switching_ && context_.user.switch_over_requested()) begin_switch_over(applier);
+            if (switching_ || !context_.user.switch_over_requested()) continue;
+            if (!pg::retry("looking for new tables", waiter_, [&] { return new_tables.find(); }).empty()) {
+                applying.stop();
+                return false;
+            }
+            begin_switch_over(applier);
         }
         applying.stop();
         report(applier.status());
+        return true;
     }
 
-private:
     static constexpr std::chrono::milliseconds look_every{100};
     static constexpr std::chrono::seconds show_every{1};
 
@@ -146,15 +131,24 @@ private:
     }
 
     void begin_switch_over(apply::Applier& applier) {
-        auto source = open_end("source", context_.ends.source, "switch-over", background_.token());
-        auto target = open_end("target", context_.ends.target, "switch-over", background_.token());
-        const auto missing = tables_only_on_source(source, target);
-        if (!missing.empty()) {
-            log::warning("These tables were made on the source after the snapshot and do not exist on the target:");
-            for (const auto& table : missing) log::warning("       - {}", table);
-            if (!context_.user.confirm("Switching over leaves them behind")) throw Stopped{};
-        }
-        const auto end = mark_end(context_, source);
+        const auto open = [this](std::string_view side, const pg::ConnInfo& info) { return open_end(side, info, "switch-over", background_.token()); };
+        std::vector<catalog::QualifiedName> missing;
+        std::vector<std::string> renamed;
+        pg::retry("switch-over", waiter_, [&] {
+            auto source = open("source", context_.ends.source);
+            auto target = open("target", context_.ends.target);
+            missing = tables_only_on_source(source, target);
+            renamed = renamed_on_source(context_, source, target);
+        });
+        if (!missing.empty()) log::warning("These tables were made on the source after the snapshot and do not exist on the target:");
+        for (const auto& table : missing) log::warning("       - {}", table);
+        if (!renamed.empty()) log::warning("These tables were renamed on the source after the snapshot. To follow on the target after the switch-over:");
+        for (const auto& statement : renamed) log::warning("       - {}", statement);
+        if (!(missing.empty() && renamed.empty()) && !context_.user.confirm("Switching over leaves the target so")) throw Stopped{};
+        const auto end = pg::retry("switch-over", waiter_, [&] {
+            auto source = open("source", context_.ends.source);
+            return mark_end(context_, source);
+        });
         log::info("Switch-over: everything that was committed before {} is applied, then the target is the primary copy", end);
         applier.end_at(end);
         switching_ = true;

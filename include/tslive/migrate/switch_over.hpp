@@ -24,7 +24,7 @@
 
 /// The steps between "switch over" and "complete". Each is recorded when it is done, and harmless to do again:
 ///
-///     end mark -> drain (the applier) -> proof -> sequences -> triggers back -> event triggers -> complete
+///     end mark -> drain (the applier) -> proof -> sequences -> materialized views -> triggers back -> event triggers -> complete
 namespace tslive::migrate {
 
 /// Tables that the source has and the target has not: made after the snapshot, or dropped on the target.
@@ -57,10 +57,11 @@ public:
 
     /// @pre the applier says that everything before the end position is applied
     void finish() {
-        context_.once(step::drained, [&] { prove_drained(); });
-        context_.once(step::sequences, [&] { set_sequences(); });
-        context_.once(step::undo_target, [&] { restore_triggers(); });
-        context_.once(step::after_switch_over, [&] {
+        context_.once(step::drained, stop_, [&] { prove_drained(); });
+        context_.once(step::sequences, stop_, [&] { set_sequences(); });
+        context_.once(step::views_again, stop_, [&] { refresh_views(); });
+        context_.once(step::undo_target, stop_, [&] { restore_triggers(); });
+        context_.once(step::after_switch_over, stop_, [&] {
             const auto tools = BaseCopy::find_tools(context_, stop_);
             const auto archive = context_.layout.schema() / "schema.dump";
             const auto report = schema::restore(tools, archive, schema::Section::after_switch_over, BaseCopy::restore_options(context_), stop_);
@@ -118,6 +119,13 @@ private:
                                                                    now[i].last_value, values[i].last_value),
                             "Does something use the target already? Go on with --resume");
         log::info("{} sequences set", wanted.size());
+    }
+
+    /// What they read has changed since the base copy. One that fails is named, and is the user's to refresh.
+    void refresh_views() {
+        copy::Progress progress;
+        copy::refresh_materialized_views(BaseCopy::copy_options(context_), progress, stop_);
+        for (const auto& warning : progress.warnings()) log::warning("{}", warning);
     }
 
     void restore_triggers() {

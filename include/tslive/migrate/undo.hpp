@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -12,15 +13,31 @@
 
 namespace tslive::migrate {
 
+namespace detail {
+/// A slot whose session has just been cancelled is still in use for a moment.
+inline void exec_when_free(pg::Connection& connection, const std::string& sql) {
+    constexpr int most_tries = 50;
+    for (int tried = 1;; ++tried) {
+        try {
+            connection.exec(sql);
+            return;
+        } catch (const pg::ServerError& error) {
+            if (error.state() != pg::sqlstate::object_in_use || tried == most_tries) throw;
+            if (!connection.waiter().sleep(std::chrono::milliseconds{100})) throw Stopped{};
+        }
+    }
+}
+}  // namespace detail
+
 /// Runs a side's undo entries, newest first, each on its own, and erases those that worked. Harmless to repeat.
 /// @returns what could not be undone, with the reason
 inline std::vector<std::string> undo_all(state::Store& store, state::Side side, pg::Connection& connection) {
     std::vector<std::string> left;
     for (const auto& entry : store.pending_undo(side)) {
         try {
-            connection.exec(entry.undo_sql);
+            detail::exec_when_free(connection, entry.undo_sql);
             store.undone(entry.id);
-            log::info("{}: {} undone", state::name(side), entry.what);
+            log::debug("{}: {} undone", state::name(side), entry.what);
         } catch (const Error& error) {
             if (error.recovery() == Recovery::reconnect) throw;
             left.push_back(fmt::format("{}: {} ({})", state::name(side), entry.what, error.what()));

@@ -61,6 +61,11 @@ public:
     /// What libpq used in the end, service files, environment and password file included.
     [[nodiscard]] ConnInfo effective_info() const;
 
+    /// Whether the server has said something unasked since the last statement, such as that it ends the session.
+    [[nodiscard]] bool has_news() {
+        return waiter_->wait(PQsocket(conn_.get()), POLLIN, std::chrono::milliseconds{0}) == Waiter::Outcome::ready;
+    }
+
     /// Sends a cancel request for what is running. Best effort, does not throw.
     void cancel() noexcept;
 

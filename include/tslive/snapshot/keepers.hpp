@@ -30,6 +30,10 @@ public:
     }
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    /// Notices at once that the server has ended the session. @throws Error when the session is gone
+    void look() {
+        if (session_.has_news()) touch();
+    }
     /// Keeps firewalls and servers from taking the session for idle. @throws Error when the session is gone
     void touch() { session_.exec("SELECT 1"); }
     /// After its answer no import works any more.
@@ -51,14 +55,16 @@ public:
     /// Of the keeper that has lived longest: what others import.
     [[nodiscard]] const std::string& name() const { return keepers_.front()->name(); }
 
-    /// Talks to each session, replaces lost ones from a living one.
+    enum class Care { look, touch };
+    /// Looks at each session, or talks to it, and replaces lost ones from a living one.
     /// @returns            whether name() has changed
     /// @throws Error       (operator_action) when no keeper is left: the snapshot is lost
-    bool keep_alive() {
+    bool keep_alive(Care care) {
         const auto before = name();
-        std::erase_if(keepers_, [](const std::unique_ptr<Keeper>& keeper) {
+        std::erase_if(keepers_, [care](const std::unique_ptr<Keeper>& keeper) {
             try {
-                keeper->touch();
+                if (care == Care::touch) keeper->touch();
+                else keeper->look();
                 return false;
             } catch (const Error& error) {
                 log::warning("A session that keeps the snapshot is gone: {}", error.what());

@@ -70,6 +70,18 @@ struct PublicationPlan {
     return plan;
 }
 
+/// Tried, because managed services have their own idea of who may; nothing of it stays.
+[[nodiscard]] inline bool may_publish_all_tables(pg::Connection& source) {
+    pg::Transaction transaction(source);
+    try {
+        source.exec("CREATE PUBLICATION tslive_rights FOR ALL TABLES WITH (publish = 'insert')");
+        return true;
+    } catch (const pg::ServerError& error) {
+        if (error.state() != pg::sqlstate::insufficient_privilege) throw;
+        return false;
+    }
+}
+
 /// Both in one transaction, so that no reader of the catalog sees one alone.
 inline void create_publications(pg::Connection& source, const Names& names, const PublicationPlan& plan) {
     const auto list = [](const std::vector<std::string>& members) {

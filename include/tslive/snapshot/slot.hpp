@@ -36,15 +36,31 @@ inline void log_what_delays(pg::Connection& source, int ours) {
 
 /// Creates the slot, however long the cluster's open transactions make it wait, and says what it waits for.
 ///
-/// @param replication  keeps the exported snapshot importable until its next command
-/// @param watcher      an ordinary session
-/// @throws Stopped     the half-made slot goes with the session
-[[nodiscard]] inline pg::CreatedSlot create_slot(pg::Connection& replication, pg::Connection& watcher, std::string_view name) {
-    constexpr std::chrono::seconds say_every{5};
-    replication.start(pg::create_slot_command(name, pg::SlotLife::permanent));
-    for (;;) {
-        if (const auto result = replication.poll_result(say_every)) return pg::read_created_slot(*result);
-        log_what_delays(watcher, replication.backend_pid());
+/// @param replication   keeps the exported snapshot importable until its next command
+/// @param watcher       an ordinary session
+/// @param lock_timeout  after which the server gives up waiting for one transaction, and we begin again. Should we be killed, its session
+///                      does not notice before that: it would make a slot that nobody reads (CASES A7)
+/// @throws Stopped      the half-made slot goes with the session
+[[nodiscard]] inline pg::CreatedSlot create_slot(pg::Connection& replication, pg::Connection& watcher, std::string_view name,
+                                                 std::chrono::milliseconds lock_timeout = std::chrono::minutes{10}) {
+    constexpr std::chrono::seconds say_first{1}, say_every{5};
+    const auto command = pg::create_slot_command(name, pg::SlotLife::permanent);
+    replication.exec(fmt::format("SET lock_timeout = {}", lock_timeout.count()));
+    replication.start(command);
+    try {
+        for (auto patience = say_first;; patience = say_every) {
+            try {
+                if (const auto result = replication.poll_result(patience)) return pg::read_created_slot(*result);
+            } catch (const pg::ServerError& error) {
+                if (error.state() != pg::sqlstate::lock_not_available) throw;
+                log::debug("the slot has waited long enough for one transaction; beginning again");
+                replication.start(command);
+            }
+            log_what_delays(watcher, replication.backend_pid());
+        }
+    } catch (...) {
+        replication.cancel();  // the watcher may have been the one that was stopped
+        throw;
     }
 }
 

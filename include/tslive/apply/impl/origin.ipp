@@ -64,9 +64,13 @@ inline void Origin::attach_progress_row(Lsn start) {
                   pg::Params{}.text(name_).text(fmt::format("{}", start)));
 }
 
-inline void Origin::release() {
-    if (kind_ == Kind::replication_origin) target_->exec("SELECT pg_catalog.pg_replication_origin_session_reset()");
-    else target_->exec("SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended($1, 0))", pg::Params{}.text(name_));
+inline void Origin::release() noexcept {
+    try {
+        if (kind_ == Kind::replication_origin) target_->exec("SELECT pg_catalog.pg_replication_origin_session_reset()");
+        else target_->exec("SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended($1, 0))", pg::Params{}.text(name_));
+    } catch (const std::exception&) {  // it goes with the connection
+        return;
+    }
 }
 
 inline Lsn Origin::progress() {

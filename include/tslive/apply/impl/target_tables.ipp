@@ -3,9 +3,18 @@
 namespace tslive::apply {
 
 inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& relation) {
-    const catalog::QualifiedName name{relation.schema, relation.name};
-    if (knowledge_.not_ours && knowledge_.not_ours(name)) return nullptr;
-    const auto found = find_or_throw(relation, name);
+    const catalog::QualifiedName sent{relation.schema, relation.name};
+    if (knowledge_.not_ours && knowledge_.not_ours(sent)) return nullptr;
+    switch (knowledge_.standing ? knowledge_.standing(sent, relation.id) : Standing::ours) {
+        case Standing::ours: break;
+        case Standing::gone: log::info("{} was made after the snapshot and dropped again: its changes are left out", sent); return nullptr;
+        case Standing::made_later:
+            throw UnknownTable(sent, fmt::format("a change of {} arrived, a table that was made on the source after the snapshot", sent),
+                               fmt::format("Create {} on the target with the source's definition, then go on with --resume: it is then "
+                                           "copied under a snapshot of its own", sent));
+    }
+    const auto name = knowledge_.copied_as ? knowledge_.copied_as(relation.id).value_or(sent) : sent;
+    const auto found = find_or_throw(relation, name, sent);
 
     TargetTable table;
     table.source = relation.id;
@@ -30,8 +39,11 @@ inline std::optional<TargetTables::Found> TargetTables::find(const catalog::Qual
     return Found{{row.number<std::uint32_t>(0, 0)}, name, row.at(0, 1) == "p"};
 }
 
-inline TargetTables::Found TargetTables::find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name) {
+inline TargetTables::Found TargetTables::find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name,
+                                                        const catalog::QualifiedName& sent) {
     if (auto found = find(name)) return *found;
+    if (name != sent)
+        if (auto found = find(sent)) return *found;
     if (knowledge_.ancestors)
         for (const auto& ancestor : knowledge_.ancestors(relation.id))
             if (auto found = find(ancestor)) {

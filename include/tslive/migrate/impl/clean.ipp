@@ -66,9 +66,11 @@ public:
     }
 
     void undo_journal(state::Store& store) {
-        for (auto& what : undo_all(store, side_, connection_)) left_.push_back(std::move(what));
+        for (auto& what : undo_all(store, side_, connection_))
+            if (std::ranges::find(left_, what) == left_.end()) left_.push_back(std::move(what));
     }
     [[nodiscard]] const std::vector<std::string>& left() const noexcept { return left_; }
+    [[nodiscard]] state::DatabaseIdentity identity() { return identify(connection_); }
 
 private:
     void attempt(const std::string& what, const std::string& is_there, const std::string& sql) {
@@ -132,17 +134,26 @@ inline void clean(const CleanOptions& options, const Operator& user, std::stop_t
     const auto ends = parse_ends(options);
     std::optional<state::Store> store;
     std::set<std::string> ids;
+    std::vector<state::Lock> locks;
     if (state::Store::exists(layout)) {
         detail::refuse_while_running(layout);
+        for (const std::string_view program : {"ts-snapshot", "ts-migrate"}) locks.push_back(state::Lock::acquire(layout, program));
         store.emplace(state::Store::open(layout));
         ids.insert(store->migration().id);
     }
 
     std::vector<std::string> left;
     std::vector<detail::SideCleaner> sides;
-    for (const auto side : {state::Side::source, state::Side::target})
-        if (auto cleaner = detail::open_side(side, side == state::Side::source ? ends.source : ends.target, stop, left))
+    for (const auto side : {state::Side::source, state::Side::target}) {
+        const bool is_source = side == state::Side::source;
+        auto cleaner = detail::open_side(side, is_source ? ends.source : ends.target, stop, left);
+        if (!cleaner) continue;
+        if (const auto found = cleaner->identity(); store && found != (is_source ? store->migration().source : store->migration().target))
+            left.push_back(fmt::format("{}: nothing was removed, for this is {}, and the migration is about {}", state::name(side), found.describe(),
+                                       (is_source ? store->migration().source : store->migration().target).describe()));
+        else
             sides.push_back(std::move(*cleaner));
+    }
     if (!store) {
         for (auto& side : sides) ids.merge(side.find());
         if (!ids.empty()) {
@@ -153,8 +164,8 @@ inline void clean(const CleanOptions& options, const Operator& user, std::stop_t
         }
     }
     for (auto& side : sides) {
+        for (const auto& id : ids) side.remove(id);  // first: it ends sessions that would keep the journal from dropping the slot
         if (store) side.undo_journal(*store);
-        for (const auto& id : ids) side.remove(id);
         left.insert(left.end(), side.left().begin(), side.left().end());
     }
 

@@ -17,10 +17,10 @@
 #include "tslive/migrate/receiver.hpp"
 #include "tslive/migrate/replay.hpp"
 #include "tslive/migrate/saved_options.hpp"
+#include "tslive/migrate/source_watch.hpp"
 #include "tslive/migrate/switch_over.hpp"
 #include "tslive/migrate/table_names.hpp"
 #include "tslive/state/lock.hpp"
-#include "tslive/state/snapshot_file.hpp"
 
 namespace tslive::migrate {
 
@@ -46,7 +46,7 @@ inline void check_snapshot(const state::Store& store, const state::Layout& layou
                             ? fmt::format("Begin anew: {} --prune, then {}", with_dir(options.commands.clean, options), with_dir(options.commands.snapshot, options))
                             : fmt::format("Is the snapshot command still running? If not: {} --prune, then {} in a terminal of its own",
                                           with_dir(options.commands.clean, options), with_dir(options.commands.snapshot, options));
-    const auto name = state::read_snapshot_name(layout);
+    const auto name = live_snapshot(layout);
     if (!name) throw Error(Recovery::operator_action, fmt::format("{} holds no live snapshot", options.dir.string()), remedy);
     try {
         pg::Transaction transaction(source, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
@@ -74,6 +74,7 @@ inline void run_phases(const Context& context, ReceiverOptions receiving, const 
     Background background(stop);
     Receiver receiver(std::move(receiving));
     background.start([&receiver](const std::stop_token& token) { receiver.run(token); });
+    background.start([&context](const std::stop_token& token) { SourceWatch(context).run(token); });
     try {
         BaseCopy(context, background.token()).run();
         Replay(context, receiver, background).run();
@@ -86,7 +87,9 @@ inline void run_phases(const Context& context, ReceiverOptions receiving, const 
 
 }  // namespace detail
 
-inline void migrate(const MigrateOptions& given, const Operator& user, std::stop_token stop) {
+namespace detail {
+
+inline void migrate_from_here(const MigrateOptions& given, const Operator& user, const std::stop_token& stop) {
     auto options = given;
     const state::Layout layout{options.dir};
     const auto ends = parse_ends(options);
@@ -95,7 +98,7 @@ inline void migrate(const MigrateOptions& given, const Operator& user, std::stop
                     fmt::format("Take a snapshot first, in a terminal of its own: {}", with_dir(options.commands.snapshot, options)));
     const auto lock = state::Lock::acquire(layout, "ts-migrate");
     auto store = state::Store::open(layout);
-    detail::check_state(store, options);
+    check_state(store, options);
 
     auto source = open_end("source", ends.source, "migrate", stop);
     {
@@ -117,15 +120,27 @@ inline void migrate(const MigrateOptions& given, const Operator& user, std::stop
                           .names = {store.migration().id},
                           .consistent_point = *consistent_point,
                           .skip_data = find_tables("--skip-table-data", options.skip_table_data, catalog::tables(source, catalog::Sizes::estimated))};
-    detail::check_snapshot(store, layout, options, source);
+    check_snapshot(store, layout, options, source);
+    static_cast<void>(BaseCopy::find_tools(context, stop));  // before anything is changed
     store.set_fact(fact::options, save_options(options));
     store.mark_done(step::started);
 
-    if (!store.done(step::drained)) detail::run_phases(context, detail::receiver_options(context, source), stop);
+    if (!store.done(step::drained)) run_phases(context, receiver_options(context, source), stop);
     SwitchOver(context, stop).finish();
     log::info("Migration successfully completed");
     log::info("Point the application to the target. When all is well, remove what the migration left behind with:");
     log::info("    {} --prune", with_dir(options.commands.clean, options));
+}
+
+}  // namespace detail
+
+inline void migrate(const MigrateOptions& options, const Operator& user, std::stop_token stop) {
+    try {
+        detail::migrate_from_here(options, user, stop);
+    } catch (const Stopped&) {
+        log::warning("The migration is not finished. Go on with: {} --resume", with_dir(options.commands.migrate, options));
+        throw;
+    }
 }
 
 }  // namespace tslive::migrate

@@ -58,6 +58,11 @@ inline void report(const std::vector<checks::Finding>& findings) {
     wanted.source = ends.source;
     wanted.target = ends.target;
     wanted.pg_bin_dir = options.pg_bin_dir;
+    wanted.table_jobs = options.table_jobs;
+    wanted.index_jobs = options.index_jobs;
+    wanted.skip_roles = options.skip_roles;
+    wanted.skip_all_extensions = options.skip_all_extensions;
+    wanted.skip_extensions = options.skip_extensions;
     wanted.tools_check = [bin_dir = options.pg_bin_dir](int source_version) -> checks::Verdict {
         try {
             const auto tools = schema::find_tools(bin_dir, source_version);
@@ -130,25 +135,40 @@ inline void refuse_if_occupied(const state::Layout& layout, const SnapshotOption
                 fmt::format("Remove both with: {}   then take a new snapshot", clean));
 }
 
+/// @throws Stopped  with a word on what that means
+inline void give_up(const SnapshotOptions& options, const state::Store& store) {
+    if (store.done(step::started))
+        log::warning("The snapshot is given up before the base copy is done: tables that are not copied yet will be copied under a new one");
+    else
+        log::warning("The snapshot is given up. The slot stays on the source and keeps its WAL: remove it with: {} --prune",
+                     with_dir(options.commands.clean, options));
+    throw Stopped{};
+}
+
 /// Holds the snapshot and says why it ends.
-inline void hold(snapshot::Keepers& keepers, const state::Layout& layout, const state::Store& store, Waiter& waiter) {
+/// @throws Stopped  when the user ends it
+inline void hold(snapshot::Keepers& keepers, const SnapshotOptions& options, const state::Layout& layout, const state::Store& store, Waiter& waiter) {
+    using Care = snapshot::Keepers::Care;
     constexpr std::chrono::milliseconds look_every{500};
     constexpr std::chrono::seconds touch_every{15};
-    auto touched = std::chrono::steady_clock::now();
-    while (!store.done(step::rows)) {
-        if (!waiter.sleep(look_every)) {
-            state::remove_snapshot_name(layout);
-            if (store.done(step::started))
-                log::warning("The snapshot is given up before the base copy is done: tables that are not copied yet will be copied under a new one");
-            else
-                log::info("The snapshot is given up. The slot stays on the source and keeps its WAL: remove it with the clean command");
-            return;
+    struct NameRemoved {
+        const state::Layout& layout;
+        ~NameRemoved() {
+            try {
+                state::remove_snapshot_name(layout);
+            } catch (const std::exception& error) {
+                log::warning("{}", error.what());
+            }
         }
-        if (std::chrono::steady_clock::now() - touched < touch_every) continue;
-        touched = std::chrono::steady_clock::now();
-        if (keepers.keep_alive()) state::write_snapshot_name(layout, keepers.name());
+    } const on_leaving{layout};
+    auto touched = std::chrono::steady_clock::now();
+    while (!store.done(step::rows_read)) {
+        if (!waiter.sleep(look_every)) give_up(options, store);
+        const auto now = std::chrono::steady_clock::now();
+        const bool due = now - touched >= touch_every;
+        if (due) touched = now;
+        if (keepers.keep_alive(due ? Care::touch : Care::look)) state::write_snapshot_name(layout, keepers.name());
     }
-    state::remove_snapshot_name(layout);
     keepers.release();
     log::info("The base copy no longer needs the snapshot: it is released, and this command is done");
 }
@@ -168,8 +188,7 @@ inline void take_snapshot(const SnapshotOptions& options, const Operator& user, 
         auto target = open_end("target", ends.target, "snapshot", stop);
         return identify(target);
     }();
-    const bool superuser = source.exec("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").boolean(0, 0);
-    const auto plan = snapshot::plan_publications(detail::tables_to_migrate(source), superuser,
+    const auto plan = snapshot::plan_publications(detail::tables_to_migrate(source), snapshot::may_publish_all_tables(source),
                                                   catalog::Capabilities{source.server_version()});
     if (!detail::confirm_inserts_only(plan, user)) throw Stopped{};
 
@@ -190,7 +209,6 @@ inline void take_snapshot(const SnapshotOptions& options, const Operator& user, 
     const auto slot = snapshot::create_slot(replication, source, names.slot());
     snapshot::Keepers keepers(ends.source, slot.snapshot, stop);
 
-    store.set_fact(fact::publications_cover_new_tables, plan.all_tables ? "yes" : "no");
     store.set_fact(fact::consistent_point, fmt::format("{}", slot.consistent_point));
     state::write_snapshot_name(layout, keepers.name());
     fresh.keep();
@@ -200,7 +218,7 @@ inline void take_snapshot(const SnapshotOptions& options, const Operator& user, 
     log::info("    {}", with_dir(options.commands.migrate, options));
     log::info("Do not interrupt this command until the base copy is done: it holds the snapshot");
     Waiter waiter(stop);
-    detail::hold(keepers, layout, store, waiter);
+    detail::hold(keepers, options, layout, store, waiter);
 }
 
 }  // namespace tslive::migrate

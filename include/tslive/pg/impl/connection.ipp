@@ -17,7 +17,7 @@ namespace detail {
     // libpq gives no SQLSTATE for a failed connection, so this one place has to read text. A sentence missed here costs a few retries.
     for (const std::string_view sentence :
          {"password authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry", "permission denied",
-          "could not translate host name", "is not permitted to log in", "invalid port number", "root certificate file"})
+          "could not translate host name", "is not permitted to log in", "invalid port number", "invalid integer value", "root certificate file"})
         if (message.find(sentence) != std::string_view::npos) return true;
     return false;
 }
