@@ -19,9 +19,12 @@ public:
         const auto program = name.empty() ? app->get_name() : name;
         const auto commands = app->get_subcommands({});
         auto options = app->get_options([](const CLI::Option* option) { return option->nonpositional(); });
-        std::ranges::stable_partition(options, [app](const CLI::Option* option) { return option == app->get_help_ptr() || option == app->get_version_ptr(); });
+        std::ranges::stable_partition(options, [app](const CLI::Option* option) {
+            return option == app->get_help_ptr() || option == app->get_version_ptr();
+        });
         std::vector<std::string> usage;
-        for (const auto* option : options) usage.push_back(fmt::format("[{}]", with_value(*option, shortest_name(*option))));
+        for (const auto* option : options)
+            usage.push_back(fmt::format("[{}]", with_value(*option, shortest_name(*option))));
         if (!commands.empty()) usage.push_back(command_names(commands) + " ...");
 
         const auto head = fmt::format("usage: {} ", program);
@@ -30,8 +33,10 @@ public:
         text += "\noptions:\n";
         for (const auto* option : options) {
             std::string names;
-            for (const auto& short_name : option->get_snames()) names += fmt::format("{}-{}", names.empty() ? "" : ", ", short_name);
-            for (const auto& long_name : option->get_lnames()) names += fmt::format("{}--{}", names.empty() ? "" : ", ", long_name);
+            for (const auto& short_name : option->get_snames())
+                names += fmt::format("{}-{}", names.empty() ? "" : ", ", short_name);
+            for (const auto& long_name : option->get_lnames())
+                names += fmt::format("{}--{}", names.empty() ? "" : ", ", long_name);
             text += entry("  " + with_value(*option, names), option->get_description());
         }
         if (commands.empty()) return text;
@@ -50,11 +55,13 @@ private:
         const auto value = option.get_type_name();
         if (option.get_items_expected_max() == 0 || value.empty()) return name;
         if (option.get_items_expected_min() == 0) return fmt::format("{} [{} ...]", name, value);
-        return option.get_items_expected_max() > 1 ? fmt::format("{0} {1} [{1} ...]", name, value) : fmt::format("{} {}", name, value);
+        return option.get_items_expected_max() > 1 ? fmt::format("{0} {1} [{1} ...]", name, value)
+                                                   : fmt::format("{} {}", name, value);
     }
     [[nodiscard]] static std::string command_names(const std::vector<const CLI::App*>& commands) {
         std::string names;
-        for (const auto* command : commands) names += fmt::format("{}{}", names.empty() ? "" : ",", command->get_name());
+        for (const auto* command : commands)
+            names += fmt::format("{}{}", names.empty() ? "" : ",", command->get_name());
         return fmt::format("{{{}}}", names);
     }
 

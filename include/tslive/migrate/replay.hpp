@@ -88,7 +88,7 @@ private:
     }
 
     static constexpr std::chrono::milliseconds look_every{100};
-    static constexpr std::chrono::seconds show_every{1};
+    static constexpr std::chrono::milliseconds show_every{500};
 
     [[nodiscard]] apply::ApplierOptions applier_options() {
         apply::ApplierOptions options;
