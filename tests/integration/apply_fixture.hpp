@@ -113,8 +113,10 @@ private:
     std::jthread thread_;
 };
 
-/// A source and two targets that begin equal. What happens on the source is received once and applied twice: in batches, as in
-/// production, and to `single` a transaction at a time and a row at a time, so that a folding that changes the result is seen.
+/// A source and two targets that begin equal. What happens on the source is received once and applied twice: in
+/// batches, as in
+/// production, and to `single` a transaction at a time and a row at a time, so that a folding that changes the result
+/// is seen.
 class ApplyTest : public testing::Test {
 protected:
     static void SetUpTestSuite() {

@@ -1,4 +1,5 @@
-// What the target refuses or has not: the applier stops with a name, nothing later is applied, and goes on once it is mended.
+// What the target refuses or has not: the applier stops with a name, nothing later is applied, and goes on once it is
+// mended.
 #include "integration/apply_fixture.hpp"
 
 namespace tslive::apply {
@@ -187,7 +188,7 @@ TEST_F(ApplyRefusal, a_role_without_the_right_to_origins_keeps_its_progress_in_a
     apply_to(chosen);
     EXPECT_GT(progress_row(), first);
     expect_equal();
-    // Somebody who removes the row has the batch's own upsert against him, not a silent UPDATE of nothing.
+    // No origin was made beside it: two truths would be none.
     EXPECT_EQ(
         target.number("SELECT count(*) FROM pg_replication_origin WHERE roname = '" + stream->names().origin() + "'"),
         0);

@@ -1,4 +1,5 @@
-// Tables that differ between the servers, and tables with a will of their own: generated columns, partitions, TRUNCATE, odd names.
+// Tables that differ between the servers, and tables with a will of their own: generated columns, partitions, TRUNCATE,
+// odd names.
 #include <chrono>
 #include <fstream>
 
@@ -202,19 +203,22 @@ TEST_F(ApplyTables, truncate_takes_all_its_forms) {
 
 TEST_F(ApplyTables, odd_names_are_only_names) {
     for (const auto& database : {source, target, single}) database.load_zoo({"names"});
+    everywhere(
+        "CREATE TABLE \"My\"\".Tab,le' $1 {}\" (\"Sel'ect\" int PRIMARY KEY, \"a.b\" text, \"tableoid2\" int, \"{}\" "
+        "int)");
     start();
     source.sql(R"sql(SET session_replication_role = replica; DO $$ DECLARE t regclass; BEGIN
-        FOR t IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE relkind = 'r' AND relpersistence = 'p' AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND attgenerated <> '') AND nspname !~ '^pg_|^information' LOOP
+        FOR t IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE relkind = 'r' AND relpersistence = 'p' AND nspname !~ '^pg_|^information'
+                   AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND attgenerated <> '') LOOP
             EXECUTE format('CREATE TEMP TABLE again AS SELECT * FROM %s', t);
             IF (SELECT pg_get_replica_identity_index(t)) IS NOT NULL THEN EXECUTE format('DELETE FROM %s', t); END IF;
-            EXECUTE format('INSERT INTO %s SELECT * FROM again WHERE %L', t, (SELECT pg_get_replica_identity_index(t)) IS NOT NULL);
+            EXECUTE format('INSERT INTO %s SELECT * FROM again WHERE %L', t,
+                           (SELECT pg_get_replica_identity_index(t)) IS NOT NULL);
             EXECUTE 'DROP TABLE again';
         END LOOP; END $$)sql");
     apply_both();
     expect_equal();
-    everywhere(
-        "CREATE TABLE \"My\"\".Tab,le' $1 {}\" (\"Sel'ect\" int PRIMARY KEY, \"a.b\" text, \"tableoid2\" int, \"{}\" "
-        "int)");
     source.sql(
         "INSERT INTO \"My\"\".Tab,le' $1 {}\" SELECT i, 'x', i, i FROM generate_series(1, 40) i; UPDATE "
         "\"My\"\".Tab,le' $1 {}\" SET \"a.b\" = 'y' WHERE \"Sel'ect\" < 4; "
@@ -228,8 +232,9 @@ TEST_F(ApplyTables, values_survive_every_way_of_inserting) {
     start();
     for (const int count : {1, 2, 31, 32, 33, 100}) {
         source.sql(fmt::format(
-            R"sql(INSERT INTO t (v, w) SELECT (ARRAY[E'\\', E'a\\nb', E'tab\there', E'line\nfeed', E'cr\rlf\r\n', '', 'NULL', E'\\N', E'\\.', E'\x01\x7f', NULL, ' ', '"', '''',
-            ',', '{{}}', E'\\x41', 'ünï 😀', E'\b\f\v', repeat('x', 5000)])[1 + i % 20], nullif(E'\\.', 'x' || i) FROM generate_series(1, {}) i)sql",
+            R"sql(INSERT INTO t (v, w) SELECT (ARRAY[E'\\', E'a\\nb', E'tab\there', E'line\nfeed',
+            E'cr\rlf\r\n', '', 'NULL', E'\\N', E'\\.', E'\x01\x7f', NULL, ' ', '"', '''', ',', '{{}}', E'\\x41', 'ünï 😀', E'\b\f\v', repeat('x', 5000)])[1 + i % 20],
+            nullif(E'\\.', 'x' || i) FROM generate_series(1, {}) i)sql",
             count));
         source.sql(fmt::format(
             "INSERT INTO o SELECT CASE i % 3 WHEN 0 THEN '' WHEN 1 THEN E'\\\\.' END FROM generate_series(1, {}) i",
@@ -271,7 +276,8 @@ TEST_F(ApplyTables, a_transaction_of_any_size_takes_bounded_memory) {
     reset_peak();
     const auto before = peak_bytes();
     apply();
-    // 210 MB of values went through; a batch's buffers, their copies as COPY data and arrays, and libpq's are 16 MB each.
+    // 210 MB of values went through; a batch's buffers, their copies as COPY data and arrays, and libpq's are 16 MB
+    // each.
     EXPECT_LT(peak_bytes() - before, 160U << 20);
     expect_equal();
 }

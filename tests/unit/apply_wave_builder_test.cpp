@@ -1,4 +1,5 @@
-// What becomes of two changes to one key, for every pair, and of what is told between the lines: TOAST that did not change.
+// What becomes of two changes to one key, for every pair, and of what is told between the lines: TOAST that did not
+// change.
 #include <deque>
 #include <initializer_list>
 #include <random>

@@ -36,13 +36,14 @@ struct ApplierOptions {
     SourceKnowledge knowledge;
     BatchLimits limits;
     pg::RetryBudget retry;
-    std::function<void(Lsn)> on_flushed;  ///< progress that the target's disk has: the spool may forget what is before it
+    std::function<void(Lsn)>
+        on_flushed;  ///< progress that the target's disk has: the spool may forget what is before it
 };
 
 /// What the applier has done, for status lines.
 struct ApplierStatus {
-    Lsn applied;   ///< end of the last transaction that is committed on the target
-    Lsn covered;   ///< everything that commits before it is on the target; passes `applied` when the source is idle
+    Lsn applied;  ///< end of the last transaction that is committed on the target
+    Lsn covered;  ///< everything that commits before it is on the target; passes `applied` when the source is idle
     BatchCounts counts;
     std::uint64_t missing_rows = 0;
     std::chrono::system_clock::time_point last_commit_time;  ///< of the last applied transaction, at the source
@@ -50,8 +51,10 @@ struct ApplierStatus {
 
 /// Drains the spool into the target, through every loss of connection, until an end position is applied.
 ///
-/// States of a session: read progress -> open the spool there -> (gather -> commit)* . Whatever fails, the next session begins with the
-/// origin's progress (law 2), so that nothing is lost or applied twice. What the target refuses as a set is tried once more row by row,
+/// States of a session: read progress -> open the spool there -> (gather -> commit)* . Whatever fails, the next session
+/// begins with the
+/// origin's progress (law 2), so that nothing is lost or applied twice. What the target refuses as a set is tried once
+/// more row by row,
 /// which either works or names the row.
 /// run() belongs to one thread; end_at() and status() may be called from any.
 class Applier {
@@ -91,10 +94,11 @@ private:
 
     ApplierOptions options_;
     std::atomic<std::uint64_t> end_{0};
-    std::set<spool::Position> void_;  // beginnings of transactions that a broken connection left incomplete in the spool
-    Lsn row_by_row_until_;            // sets were refused: up to here each change is applied by itself
-    bool refused_as_sets_ = false;    // by the session that has just ended
-    BatchCounts counts_before_;       // of earlier sessions
+    std::set<spool::Position>
+        void_;                      // beginnings of transactions that a broken connection left incomplete in the spool
+    Lsn row_by_row_until_;          // sets were refused: up to here each change is applied by itself
+    bool refused_as_sets_ = false;  // by the session that has just ended
+    BatchCounts counts_before_;     // of earlier sessions
     std::uint64_t missing_before_ = 0;
     bool progressed_ = false;
 

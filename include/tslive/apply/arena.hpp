@@ -24,7 +24,7 @@ public:
     }
 
     template <typename T>
-        requires std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>
+    requires std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>
     [[nodiscard]] std::span<T> array(std::size_t count) {
         auto* first = reinterpret_cast<T*>(take(count * sizeof(T), alignof(T)));
         for (std::size_t i = 0; i < count; ++i) new (first + i) T{};

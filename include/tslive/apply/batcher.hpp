@@ -24,12 +24,14 @@
 
 namespace tslive::apply {
 
-/// What executes changes on the target. All calls come from one thread, in this order: (apply | apply_single | truncate)*, then commit
+/// What executes changes on the target. All calls come from one thread, in this order: (apply | apply_single |
+/// truncate)*, then commit
 /// or, after a failure of any call, rollback. The first call after a commit opens the target transaction.
 /// Production: Executor. Tests: a recorder that fails on command.
 template <typename T>
-concept ApplyTarget = requires(T& target, const pgoutput::CachedRelation& relation, const Wave& wave, const TargetTable& table,
-                               const Change& change, std::span<const TargetTable* const> tables, bool restart_identity,
+concept ApplyTarget = requires(T& target, const pgoutput::CachedRelation& relation, const Wave& wave,
+                               const TargetTable& table, const Change& change,
+                               std::span<const TargetTable* const> tables, bool restart_identity,
                                const TransactionName& transaction, Lsn end_lsn, ServerTime commit_time) {
     /// Where a relation's changes go; nothing when they are left out on purpose. Stable address.
     { target.table(relation) } -> std::same_as<const TargetTable*>;
@@ -56,9 +58,11 @@ struct BatchCounts {
     [[nodiscard]] std::uint64_t rows() const noexcept { return inserts + updates + deletes; }
 };
 
-/// Turns the decoded stream into batches: whole source transactions in commit order (law 3), grouped, folded, and handed to the target.
+/// Turns the decoded stream into batches: whole source transactions in commit order (law 3), grouped, folded, and
+/// handed to the target.
 ///
-/// Give it to pgoutput::Decoder as the visitor. One thread. What a target's call throws passes through; call rollback() then, and feed
+/// Give it to pgoutput::Decoder as the visitor. One thread. What a target's call throws passes through; call rollback()
+/// then, and feed
 /// the records again from the batch's beginning.
 template <ApplyTarget Target>
 class Batcher {
@@ -72,7 +76,8 @@ public:
 
     /// @name Position
     /// @{
-    /// Transactions that commit before `applied` are passed over, they are on the target; so are those that come a second time.
+    /// Transactions that commit before `applied` are passed over, they are on the target; so are those that come a
+    /// second time.
     void start_after(Lsn applied) { applied_ = applied; }
     void set_mode(Mode mode) { mode_ = mode; }
     [[nodiscard]] Mode mode() const noexcept { return mode_; }
@@ -96,7 +101,8 @@ public:
     /// Forgets everything since the last commit(), on the target too.
     void rollback() noexcept;
     /// A new session of the source begins: it tells its relations anew.
-    /// @returns true when an open transaction became void by it: call rollback() then, and leave that transaction out the next time
+    /// @returns true when an open transaction became void by it: call rollback() then, and leave that transaction out
+    ///                  the next time
     [[nodiscard]] bool session_begins();
     /// Executes what is gathered, without committing.
     void flush();
@@ -133,9 +139,11 @@ private:
     };
 
     [[noreturn]] static void unexpected_stream() {
-        throw Error(Recovery::operator_action, "the stream holds a part of a transaction in progress, which was not asked for");
+        throw Error(Recovery::operator_action,
+                    "the stream holds a part of a transaction in progress, which was not asked for");
     }
-    /// Nothing when the change is not to be applied: the transaction is on the target, or the table's copy is newer, or left out.
+    /// Nothing when the change is not to be applied: the transaction is on the target, or the table's copy is newer, or
+    /// left out.
     Destination* destination(RelationId relation, Row row);
     template <typename Add>
     void add(Destination& to, Add&& add);

@@ -25,7 +25,7 @@ using pgoutput::ValueKind;
 
 enum class ChangeKind : std::uint8_t {
     insert,
-    update,      ///< the key stays
+    update,  ///< the key stays
     remove,
     replace,     ///< remove, then insert under the same key
     update_key,  ///< the key changes

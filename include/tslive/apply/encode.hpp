@@ -18,12 +18,14 @@ namespace tslive::apply::encode {
 /// A value's bytes; an exception for what cannot be written: binary is never asked for, and an absent value has none.
 [[nodiscard]] inline Bytes text_of(const Value& value) {
     if (value.kind != ValueKind::text) [[unlikely]]
-        throw Error(Recovery::operator_action, fmt::format("a value of kind '{}' stands where text is needed", static_cast<char>(value.kind)));
+        throw Error(Recovery::operator_action,
+                    fmt::format("a value of kind '{}' stands where text is needed", static_cast<char>(value.kind)));
     return value.data;
 }
 
 /// A one-dimensional `text[]` in binary form: the values of one column of many rows.
-/// Source: PostgreSQL's array_recv: dimensions, null flag, element type, length and lower bound, then length and bytes an element.
+/// Source: PostgreSQL's array_recv: dimensions, null flag, element type, length and lower bound, then length and bytes
+/// an element.
 class TextArray {
 public:
     /// Begins anew; keeps the memory.

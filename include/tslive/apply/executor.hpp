@@ -19,19 +19,25 @@
 
 namespace tslive::apply {
 
-/// The production ApplyTarget: set-based statements in pipeline mode, COPY for long runs of inserts, every command tag read.
+/// The production ApplyTarget: set-based statements in pipeline mode, COPY for long runs of inserts, every command tag
+/// read.
 ///
-/// One thread, which owns the connection. After a throw call rollback(); when broken() then says so, the connection is no longer usable.
+/// One thread, which owns the connection. After a throw call rollback(); when broken() then says so, the connection is
+/// no longer usable.
 class Executor {
 public:
-    /// Sends the session's settings: triggers and foreign keys off, no waiting for the disk, plans that never read a whole table for a key.
+    /// Sends the session's settings: triggers and foreign keys off, no waiting for the disk, plans that never read a
+    /// whole table for a key.
     /// @throws Error  (operator_action) when the role may not set session_replication_role
     Executor(pg::Connection& target, Origin& origin, TargetTables& tables);
 
-    [[nodiscard]] const TargetTable* table(const pgoutput::CachedRelation& relation) { return tables_->resolve(relation); }
+    [[nodiscard]] const TargetTable* table(const pgoutput::CachedRelation& relation) {
+        return tables_->resolve(relation);
+    }
     void apply(const Wave& wave, const TransactionName& transaction);
     void apply_single(const TargetTable& table, const Change& change, const TransactionName& transaction);
-    void truncate(std::span<const TargetTable* const> tables, bool restart_identity, const TransactionName& transaction);
+    void truncate(std::span<const TargetTable* const> tables, bool restart_identity,
+                  const TransactionName& transaction);
     void commit(Lsn end_lsn, ServerTime commit_time);
     void rollback() noexcept;
 
@@ -64,7 +70,8 @@ private:
     void send(const std::string& statement, const pg::Params& params, Expected expected);
     /// One array a column for the changes at `which`.
     template <typename RowOf>
-    void add_arrays(pg::Params& params, const sql::Columns& columns, const TargetTable& table, const Wave& wave, const Indexes& which, RowOf&& row_of);
+    void add_arrays(pg::Params& params, const sql::Columns& columns, const TargetTable& table, const Wave& wave,
+                    const Indexes& which, RowOf&& row_of);
     void remove_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction);
     void update_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction);
     void insert_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction);

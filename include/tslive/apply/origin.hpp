@@ -10,10 +10,13 @@
 
 namespace tslive::apply {
 
-/// The one truth for what is applied (law 2): a replication origin of the target, advanced inside the transaction that carries a batch.
-/// Where the target withholds the origin functions, a row of ours in the helper schema, updated in the same transaction.
+/// The one truth for what is applied (law 2): a replication origin of the target, advanced inside the transaction that
+/// carries a batch.
+/// Where the target withholds the origin functions, a row of ours in the helper schema, updated in the same
+/// transaction.
 ///
-/// Exclusive: while an earlier session of ours still works, `attach` waits its turn out, so that what it then reads is final.
+/// Exclusive: while an earlier session of ours still works, `attach` waits its turn out, so that what it then reads is
+/// final.
 /// One object a session, used by the thread that owns the connection.
 /// Source: PostgreSQL documentation, "Replication Progress Tracking".
 class Origin {
@@ -32,7 +35,8 @@ public:
     [[nodiscard]] Lsn flushed_progress();
     /// Adds what makes the open transaction carry `end_lsn`, whatever else it does.
     void advance(pg::Pipeline& pipeline, Lsn end_lsn, ServerTime commit_time);
-    /// Lets another session have it at once, and not only when the server has noticed the end of this one. Then only the destructor.
+    /// Lets another session have it at once, and not only when the server has noticed the end of this one. Then only
+    /// the destructor.
     /// @pre no transaction is open
     void release() noexcept;
     [[nodiscard]] Kind kind() const noexcept { return kind_; }
@@ -49,8 +53,10 @@ private:
 
 /// Every function of replication origins that Origin calls, for the checks.
 inline constexpr std::string_view origin_functions[] = {
-    "pg_catalog.pg_replication_origin_create(text)",       "pg_catalog.pg_replication_origin_drop(text)",
-    "pg_catalog.pg_replication_origin_oid(text)",          "pg_catalog.pg_replication_origin_session_setup(text)",
+    "pg_catalog.pg_replication_origin_create(text)",
+    "pg_catalog.pg_replication_origin_drop(text)",
+    "pg_catalog.pg_replication_origin_oid(text)",
+    "pg_catalog.pg_replication_origin_session_setup(text)",
     "pg_catalog.pg_replication_origin_session_progress(boolean)",
     "pg_catalog.pg_replication_origin_session_reset()",
     "pg_catalog.pg_replication_origin_xact_setup(pg_lsn, timestamp with time zone)",

@@ -12,23 +12,29 @@
 
 /// The statements that carry changes. Values travel as parameters only (law 8).
 ///
-/// A set-based statement takes one `text[]` a column, in binary form, so that no value is ever escaped; each element is cast to the
-/// column's type by the type's input function. `columns` are indexes into TargetTable::columns and name the parameters in their order.
+/// A set-based statement takes one `text[]` a column, in binary form, so that no value is ever escaped; each element is
+/// cast to the
+/// column's type by the type's input function. `columns` are indexes into TargetTable::columns and name the parameters
+/// in their order.
 namespace tslive::apply::sql {
 
 using Columns = std::vector<std::size_t>;
 
-[[nodiscard]] inline std::string relation(const TargetTable& table) { return (table.only ? "ONLY " : "") + table.name.quoted(); }
+[[nodiscard]] inline std::string relation(const TargetTable& table) {
+    return (table.only ? "ONLY " : "") + table.name.quoted();
+}
 
 [[nodiscard]] inline std::string column_list(const TargetTable& table, std::string_view prefix = {}) {
     std::string out;
-    for (const auto& column : table.columns) out += fmt::format("{}{}{}", out.empty() ? "" : ", ", prefix, pg::quote_identifier(column.name));
+    for (const auto& column : table.columns)
+        out += fmt::format("{}{}{}", out.empty() ? "" : ", ", prefix, pg::quote_identifier(column.name));
     return out;
 }
 
 namespace detail {
 
-/// An element of a `text[]` as the column's type, by the type's input function. Where a cast from text of its own stands in the way (that
+/// An element of a `text[]` as the column's type, by the type's input function. Where a cast from text of its own
+/// stands in the way (that
 /// of regclass knows no numbers), a detour over a type that has none leads there.
 [[nodiscard]] inline std::string from_text(std::size_t parameter, std::string_view type_name) {
     return fmt::format("v.a{}::{}{}", parameter, type_name == "regclass" ? "bpchar::" : "", type_name);
@@ -50,22 +56,25 @@ namespace detail {
     std::string out;
     for (std::size_t i = 0; i < table.key.size(); ++i) {
         const auto& column = table.columns[table.key[i].column];
-        out += fmt::format("{}t.{} {} {}", i == 0 ? "" : " AND ", pg::quote_identifier(column.name), table.key[i].equality,
-                           scalar ? fmt::format("${}::{}", first + i, column.type_name) : from_text(first + i, column.type_name));
+        out += fmt::format(
+            "{}t.{} {} {}", i == 0 ? "" : " AND ", pg::quote_identifier(column.name), table.key[i].equality,
+            scalar ? fmt::format("${}::{}", first + i, column.type_name) : from_text(first + i, column.type_name));
     }
     return out;
 }
 
-/// One row whose content is in the parameters from `first` on: compared by what the types' output functions say, because equality is
+/// One row whose content is in the parameters from `first` on: compared by what the types' output functions say,
+/// because equality is
 /// not defined for all types (json), and is more than identity for others (-0, padding, collations).
 [[nodiscard]] inline std::string content_matches(const TargetTable& table, std::size_t first) {
     std::string out;
     for (const auto& column : table.columns) {
         if (!column.identity) continue;
         const auto name = "s." + pg::quote_identifier(column.name);
-        out += fmt::format("{0}CASE WHEN ${1}::text IS NULL THEN {2} IS NOT DISTINCT FROM NULL "
-                           "ELSE {2} IS DISTINCT FROM NULL AND format('%s', {2}) = ${1}::text COLLATE \"C\" END",
-                           out.empty() ? "" : " AND ", first++, name);
+        out += fmt::format(
+            "{0}CASE WHEN ${1}::text IS NULL THEN {2} IS NOT DISTINCT FROM NULL "
+            "ELSE {2} IS DISTINCT FROM NULL AND format('%s', {2}) = ${1}::text COLLATE \"C\" END",
+            out.empty() ? "" : " AND ", first++, name);
     }
     return out.empty() ? "true" : out;
 }
@@ -74,28 +83,31 @@ namespace detail {
 [[nodiscard]] inline std::string single_row(const TargetTable& table, std::size_t first) {
     if (table.match == Match::by_key) return key_matches(table, first, true);
     if (table.only)
-        return fmt::format("t.ctid = (SELECT s.ctid FROM {} AS s WHERE {} LIMIT 1)", relation(table), content_matches(table, first));
-    return fmt::format("(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM {} AS s WHERE {} LIMIT 1)", relation(table),
-                       content_matches(table, first));
+        return fmt::format("t.ctid = (SELECT s.ctid FROM {} AS s WHERE {} LIMIT 1)", relation(table),
+                           content_matches(table, first));
+    return fmt::format("(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM {} AS s WHERE {} LIMIT 1)",
+                       relation(table), content_matches(table, first));
 }
 
 }  // namespace detail
 
 /// Parameters: one array a column. A table without columns takes the number of rows.
 [[nodiscard]] inline std::string insert(const TargetTable& table) {
-    if (table.columns.empty()) return fmt::format("INSERT INTO {} SELECT FROM generate_series(1, $1::bigint)", table.name.quoted());
+    if (table.columns.empty())
+        return fmt::format("INSERT INTO {} SELECT FROM generate_series(1, $1::bigint)", table.name.quoted());
     std::string values;
     for (std::size_t i = 0; i < table.columns.size(); ++i)
         values += (i == 0 ? "" : ", ") + detail::from_text(i + 1, table.columns[i].type_name);
-    return fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}", table.name.quoted(), column_list(table), values,
-                       detail::rows_of_parameters(table.columns.size()));
+    return fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}", table.name.quoted(),
+                       column_list(table), values, detail::rows_of_parameters(table.columns.size()));
 }
 
 [[nodiscard]] inline std::string copy(const TargetTable& table) {
     return fmt::format("COPY {} ({}) FROM STDIN", table.name.quoted(), column_list(table));
 }
 
-/// Parameters: one array a column of `set`, then one a key column. An identity column that only DEFAULT may change is compared
+/// Parameters: one array a column of `set`, then one a key column. An identity column that only DEFAULT may change is
+/// compared
 /// instead, so that a change of it shows as a missing row.
 [[nodiscard]] inline std::string update(const TargetTable& table, const Columns& set) {
     std::string assignments, unchanged;
@@ -115,14 +127,14 @@ namespace detail {
         assignments = fmt::format("{0} = t.{0}", name);
     }
     return fmt::format("UPDATE {} AS t SET {} FROM {} WHERE {}{}", relation(table), assignments,
-                       detail::rows_of_parameters(set.size() + table.key.size()), detail::key_matches(table, set.size() + 1, false),
-                       unchanged);
+                       detail::rows_of_parameters(set.size() + table.key.size()),
+                       detail::key_matches(table, set.size() + 1, false), unchanged);
 }
 
 /// Parameters: one array a key column.
 [[nodiscard]] inline std::string remove(const TargetTable& table) {
-    return fmt::format("DELETE FROM {} AS t USING {} WHERE {}", relation(table), detail::rows_of_parameters(table.key.size()),
-                       detail::key_matches(table, 1, false));
+    return fmt::format("DELETE FROM {} AS t USING {} WHERE {}", relation(table),
+                       detail::rows_of_parameters(table.key.size()), detail::key_matches(table, 1, false));
 }
 
 /// Parameters: one value a column of `set`, then the identity (key columns, or all columns of the replica identity).
@@ -132,25 +144,32 @@ namespace detail {
     std::string assignments;
     for (std::size_t i = 0; i < set.size(); ++i) {
         const auto& column = table.columns[set[i]];
-        assignments += fmt::format("{}{} = ${}::{}", i == 0 ? "" : ", ", pg::quote_identifier(column.name), i + 1, column.type_name);
+        assignments += fmt::format("{}{} = ${}::{}", i == 0 ? "" : ", ", pg::quote_identifier(column.name), i + 1,
+                                   column.type_name);
     }
-    return fmt::format("UPDATE {} AS t SET {} WHERE {}", relation(table), assignments, detail::single_row(table, set.size() + 1));
+    return fmt::format("UPDATE {} AS t SET {} WHERE {}", relation(table), assignments,
+                       detail::single_row(table, set.size() + 1));
 }
 
-/// The same for a table with GENERATED ALWAYS identity columns, which UPDATE cannot set: the row is removed and inserted again, with
+/// The same for a table with GENERATED ALWAYS identity columns, which UPDATE cannot set: the row is removed and
+/// inserted again, with
 /// what did not arrive taken from the row itself.
 [[nodiscard]] inline std::string replace_single(const TargetTable& table, const Columns& set) {
     std::vector<std::string> value(table.columns.size());
-    for (std::size_t i = 0; i < set.size(); ++i) value[set[i]] = fmt::format("${}::{}", i + 1, table.columns[set[i]].type_name);
+    for (std::size_t i = 0; i < set.size(); ++i)
+        value[set[i]] = fmt::format("${}::{}", i + 1, table.columns[set[i]].type_name);
     std::string names = column_list(table), values;
     for (std::size_t i = 0; i < table.columns.size(); ++i)
-        values += fmt::format("{}{}", i == 0 ? "" : ", ", value[i].empty() ? "gone." + pg::quote_identifier(table.columns[i].name) : value[i]);
+        values += fmt::format("{}{}", i == 0 ? "" : ", ",
+                              value[i].empty() ? "gone." + pg::quote_identifier(table.columns[i].name) : value[i]);
     for (const auto& extra : table.target_only) {
         names += ", " + pg::quote_identifier(extra);
         values += ", gone." + pg::quote_identifier(extra);
     }
-    return fmt::format("WITH gone AS (DELETE FROM {} AS t WHERE {} RETURNING t.*) INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM gone",
-                       relation(table), detail::single_row(table, set.size() + 1), table.name.quoted(), names, values);
+    return fmt::format(
+        "WITH gone AS (DELETE FROM {} AS t WHERE {} RETURNING t.*) INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT "
+        "{} FROM gone",
+        relation(table), detail::single_row(table, set.size() + 1), table.name.quoted(), names, values);
 }
 
 /// Parameters: the identity.

@@ -22,9 +22,9 @@ enum class Match {
 struct TargetColumn {
     std::size_t source_index = 0;  ///< in the rows of the stream
     std::string name;
-    std::string type_name;         ///< for a cast, without modifier: the assignment then checks the length instead of cutting
-    bool identity = false;         ///< part of the source's replica identity
-    bool always_generated = false; ///< GENERATED ALWAYS AS IDENTITY: UPDATE may not set it
+    std::string type_name;  ///< for a cast, without modifier: the assignment then checks the length instead of cutting
+    bool identity = false;  ///< part of the source's replica identity
+    bool always_generated = false;  ///< GENERATED ALWAYS AS IDENTITY: UPDATE may not set it
 };
 
 struct KeyColumn {
@@ -39,12 +39,12 @@ struct TargetTable {
     bool only = true;             ///< statements say ONLY: children of an inheritance parent are tables of their own
     Match match = Match::none;
     std::vector<TargetColumn> columns;
-    std::vector<KeyColumn> key;               ///< match == by_key
-    std::vector<std::string> target_only;     ///< columns that only the target has and that can be written
-    bool shared = false;                      ///< rows of other source tables are in it too: a partition written through its root
-    bool rows_may_be_missing = false;         ///< its base data was left out at the user's wish: misses are counted, not fatal
-    Lsn copied_at;                            ///< changes that commit before it are in the base copy
-    std::uint64_t number = 0;                 ///< distinct for each object of this type, for names of prepared statements
+    std::vector<KeyColumn> key;            ///< match == by_key
+    std::vector<std::string> target_only;  ///< columns that only the target has and that can be written
+    bool shared = false;  ///< rows of other source tables are in it too: a partition written through its root
+    bool rows_may_be_missing = false;  ///< its base data was left out at the user's wish: misses are counted, not fatal
+    Lsn copied_at;                     ///< changes that commit before it are in the base copy
+    std::uint64_t number = 0;          ///< distinct for each object of this type, for names of prepared statements
 
     [[nodiscard]] bool has_always_generated() const {
         for (const auto& column : columns)

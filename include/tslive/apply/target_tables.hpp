@@ -46,8 +46,10 @@ struct SourceKnowledge {
     std::function<std::vector<catalog::QualifiedName>(RelationId)> ancestors;
 };
 
-/// A change arrived of a table that was made after the snapshot, or dropped and made again under its name. The stream does not have all
-/// of it (its UPDATEs were not published), so it has to be copied under a new snapshot before its changes can be applied.
+/// A change arrived of a table that was made after the snapshot, or dropped and made again under its name. The stream
+/// does not have all
+/// of it (its UPDATEs were not published), so it has to be copied under a new snapshot before its changes can be
+/// applied.
 class UnknownTable : public Error {
 public:
     UnknownTable(const catalog::QualifiedName& table, const std::string& what, std::string remedy)
@@ -58,13 +60,16 @@ private:
     catalog::QualifiedName table_;
 };
 
-/// Finds, for a relation of the stream, the table of the target and how rows are found in it. One thread; uses its own session.
+/// Finds, for a relation of the stream, the table of the target and how rows are found in it. One thread; uses its own
+/// session.
 class TargetTables {
 public:
-    TargetTables(pg::Connection& target, SourceKnowledge knowledge) : target_(&target), knowledge_(std::move(knowledge)) {}
+    TargetTables(pg::Connection& target, SourceKnowledge knowledge)
+        : target_(&target), knowledge_(std::move(knowledge)) {}
 
     /// @returns nothing for a relation whose changes are left out; else an object that lives as long as this one
-    /// @throws Error  (operator_action) when table or columns are missing on the target, with the statement that mends it
+    /// @throws Error  (operator_action) when table or columns are missing on the target, with the statement that mends
+    ///                  it
     [[nodiscard]] const TargetTable* resolve(const pgoutput::CachedRelation& relation);
 
 private:
@@ -75,8 +80,10 @@ private:
         bool above = false;  ///< not the relation itself, but what it is a partition of on the source
     };
     [[nodiscard]] std::optional<Found> find(const catalog::QualifiedName& name);
-    [[nodiscard]] Found find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name, const catalog::QualifiedName& sent);
-    void take_columns(TargetTable& table, const pgoutput::CachedRelation& relation, const std::vector<catalog::Column>& columns) const;
+    [[nodiscard]] Found find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name,
+                                      const catalog::QualifiedName& sent);
+    void take_columns(TargetTable& table, const pgoutput::CachedRelation& relation,
+                      const std::vector<catalog::Column>& columns) const;
     void choose_match(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id);
 
     pg::Connection* target_;

@@ -12,10 +12,13 @@
 
 namespace tslive::apply {
 
-/// Gathers the changes of one table in such a way that each key is touched once: changes to one key are folded into their net effect.
+/// Gathers the changes of one table in such a way that each key is touched once: changes to one key are folded into
+/// their net effect.
 ///
-/// Only the order of changes to one key matters here: triggers and foreign keys are off on the target, and nobody sees the inside of a
-/// transaction. Other unique keys may object to the new order; that is an error of the server, never a silent difference, and the
+/// Only the order of changes to one key matters here: triggers and foreign keys are off on the target, and nobody sees
+/// the inside of a
+/// transaction. Other unique keys may object to the new order; that is an error of the server, never a silent
+/// difference, and the
 /// batch is then applied row by row. One thread.
 class WaveBuilder {
 public:
@@ -53,7 +56,8 @@ private:
 
     const TargetTable* table_;
     std::vector<Change> changes_;
-    // Filled only when the first change arrives that may touch a row of this wave: a run of inserts pays nothing for it.
+    // Filled only when the first change arrives that may touch a row of this wave: a run of inserts pays nothing for
+    // it.
     std::unordered_map<std::string_view, std::size_t> by_key_;
     std::size_t indexed_ = 0;
 };

@@ -25,11 +25,8 @@ struct Applier::Session {
     Session(const ApplierOptions& options, const std::stop_token& stop)
         : target(pg::Connection::open(options.target, "apply", stop)),
           catalog(pg::Connection::open(options.target, "apply catalog", stop)),
-          origin(target, options.origin, options.start),
-          tables(catalog, options.knowledge),
-          executor(target, origin, tables),
-          batcher(executor, options.limits),
-          decoder(options.protocol),
+          origin(target, options.origin, options.start), tables(catalog, options.knowledge),
+          executor(target, origin, tables), batcher(executor, options.limits), decoder(options.protocol),
           reader(options.spool, options.stream, options.frontier, origin.progress()) {
         batcher.start_after(origin.progress());
     }
@@ -107,7 +104,8 @@ inline Applier::Step Applier::take(Session& session, const spool::Record& record
             session.passing_void = false;
             session.decoder.reset();
             if (!session.batcher.session_begins()) return Step::next;
-            log::debug("a transaction was cut off with the connection to the source; it comes again after {}", record.lsn);
+            log::debug("a transaction was cut off with the connection to the source; it comes again after {}",
+                       record.lsn);
             void_.insert(session.begun_at.value());
             return Step::again;
         case spool::RecordKind::progress:
@@ -116,7 +114,8 @@ inline Applier::Step Applier::take(Session& session, const spool::Record& record
         case spool::RecordKind::context: session.decoder.decode(record.payload, session.batcher); return Step::next;
         case spool::RecordKind::message: return take_message(session, record, at);
     }
-    throw Error(Recovery::operator_action, fmt::format("the spool holds a record of unknown kind {}", static_cast<int>(record.kind)));
+    throw Error(Recovery::operator_action,
+                fmt::format("the spool holds a record of unknown kind {}", static_cast<int>(record.kind)));
 }
 
 inline Applier::Step Applier::take_message(Session& session, const spool::Record& record, const spool::Position& at) {
@@ -124,7 +123,8 @@ inline Applier::Step Applier::take_message(Session& session, const spool::Record
     if (type == pgoutput::MessageType::begin) {
         session.begun_at = at;
         session.passing_void = void_.contains(at);
-        if (const auto commits_at = pgoutput::read_begin(record.payload).final_lsn; end().valid() && commits_at >= end()) {
+        if (const auto commits_at = pgoutput::read_begin(record.payload).final_lsn;
+            end().valid() && commits_at >= end()) {
             session.quiet_until = std::max(session.quiet_until, end());  // the stream is in commit order
             commit_quiet(session);
             return Step::end;
@@ -169,7 +169,8 @@ inline void Applier::commit_quiet(Session& session) {
 inline Applier::Step Applier::idle(Session& session) {
     if (session.batcher.in_transaction()) return Step::next;
     const bool at_end = end().valid() && std::max(session.quiet_until, session.batcher.complete()) >= end();
-    // What is known to be empty is worth a transaction only now and then: it lets the spool forget, and a resume begin late.
+    // What is known to be empty is worth a transaction only now and then: it lets the spool forget, and a resume begin
+    // late.
     const bool due = std::chrono::steady_clock::now() - session.flushed_at >= flush_interval;
     if (due || at_end) commit_quiet(session);
     else commit(session);

@@ -43,7 +43,8 @@ void Batcher<Target>::rollback() noexcept {
 
 template <ApplyTarget Target>
 bool Batcher<Target>::session_begins() {
-    if (in_transaction() && !passed_over_) return true;  // its changes are among those gathered: rollback() is all that is left
+    if (in_transaction() && !passed_over_)
+        return true;  // its changes are among those gathered: rollback() is all that is left
     flush();
     transaction_.reset();
     passed_over_ = false;
@@ -55,7 +56,8 @@ bool Batcher<Target>::session_begins() {
 template <ApplyTarget Target>
 void Batcher<Target>::flush() {
     for (auto* destination : touched_) {
-        if (!destination->wave->empty()) target_->apply(destination->wave->wave(), transaction_.value_or(TransactionName{}));
+        if (!destination->wave->empty())
+            target_->apply(destination->wave->wave(), transaction_.value_or(TransactionName{}));
         destination->wave->clear();
     }
     touched_.clear();
@@ -73,9 +75,12 @@ void Batcher<Target>::flush(Destination& to) {
 
 template <ApplyTarget Target>
 void Batcher<Target>::on(const pgoutput::Begin& begin) {
-    if (transaction_) throw Error(Recovery::operator_action, fmt::format("transaction {} begins inside transaction {}", begin.xid, transaction_->xid));
+    if (transaction_)
+        throw Error(Recovery::operator_action,
+                    fmt::format("transaction {} begins inside transaction {}", begin.xid, transaction_->xid));
     transaction_ = TransactionName{begin.xid, begin.final_lsn};
-    // Not `applied_` alone: after a broken connection the source sends again what was not durable, so that a transaction which is
+    // Not `applied_` alone: after a broken connection the source sends again what was not durable, so that a
+    // transaction which is
     // waiting for the commit of this batch may come a second time.
     passed_over_ = begin.final_lsn < complete();
     if (!passed_over_ && !last_commit_) began_ = std::chrono::steady_clock::now();
@@ -84,7 +89,8 @@ void Batcher<Target>::on(const pgoutput::Begin& begin) {
 template <ApplyTarget Target>
 void Batcher<Target>::on(const pgoutput::Commit& commit) {
     if (!transaction_ || transaction_->commit_lsn != commit.commit_lsn)
-        throw Error(Recovery::operator_action, fmt::format("a commit at {} does not belong to the transaction before it", commit.commit_lsn));
+        throw Error(Recovery::operator_action,
+                    fmt::format("a commit at {} does not belong to the transaction before it", commit.commit_lsn));
     transaction_.reset();
     if (std::exchange(passed_over_, false)) return;
     last_commit_ = LastCommit{commit.end_lsn, commit.commit_time};
@@ -103,7 +109,9 @@ void Batcher<Target>::on(const pgoutput::Relation& relation, std::optional<Xid>)
 
 template <ApplyTarget Target>
 auto Batcher<Target>::destination(RelationId id, Row row) -> Destination* {
-    if (!transaction_) throw Error(Recovery::operator_action, fmt::format("a change of relation {} stands outside of every transaction", id));
+    if (!transaction_)
+        throw Error(Recovery::operator_action,
+                    fmt::format("a change of relation {} stands outside of every transaction", id));
     if (passed_over_) return nullptr;
     const auto& relation = relations_.find(id);
     if (row.data() != nullptr) relation.expect_width_of(row);
@@ -127,7 +135,8 @@ void Batcher<Target>::add(Destination& to, Add&& add) {
     if (add(*to.wave) == WaveBuilder::Outcome::flush_first) {
         flush(to);
         if (add(*to.wave) == WaveBuilder::Outcome::flush_first)
-            throw Error(Recovery::operator_action, fmt::format("{}: a change does not fit into an empty wave", to.table->name));
+            throw Error(Recovery::operator_action,
+                        fmt::format("{}: a change does not fit into an empty wave", to.table->name));
         touched_.push_back(&to);
     } else if (first) {
         touched_.push_back(&to);
@@ -171,10 +180,11 @@ void Batcher<Target>::on(const pgoutput::Update& update, std::optional<Xid>) {
         return single(*to, {.kind = ChangeKind::update_key, .identity = update.old_row, .row = update.new_row});
     }
     if (to->table->match == Match::none || !carries_identity)
-        throw Error(Recovery::operator_action,
-                    fmt::format("{}: an UPDATE arrived that does not say which row it changed (transaction {}, commit at {})",
-                                to->table->name, transaction_->xid, transaction_->commit_lsn),
-                    "Give the table a replica identity on the source, then migrate it anew");
+        throw Error(
+            Recovery::operator_action,
+            fmt::format("{}: an UPDATE arrived that does not say which row it changed (transaction {}, commit at {})",
+                        to->table->name, transaction_->xid, transaction_->commit_lsn),
+            "Give the table a replica identity on the source, then migrate it anew");
     single(*to, {.kind = ChangeKind::update, .identity = update.old_row, .row = update.new_row});
 }
 
@@ -183,12 +193,14 @@ void Batcher<Target>::on(const pgoutput::Delete& removed, std::optional<Xid>) {
     auto* to = destination(removed.relation, removed.old_row);
     if (to == nullptr) return;
     ++counts_.deletes;
-    if (to->table->match == Match::by_key) return add(*to, [&](WaveBuilder& wave) { return wave.remove(arena_, removed.old_row); });
+    if (to->table->match == Match::by_key)
+        return add(*to, [&](WaveBuilder& wave) { return wave.remove(arena_, removed.old_row); });
     if (to->table->match == Match::none)
-        throw Error(Recovery::operator_action,
-                    fmt::format("{}: a DELETE arrived that does not say which row it removed (transaction {}, commit at {})",
-                                to->table->name, transaction_->xid, transaction_->commit_lsn),
-                    "Give the table a replica identity on the source, then migrate it anew");
+        throw Error(
+            Recovery::operator_action,
+            fmt::format("{}: a DELETE arrived that does not say which row it removed (transaction {}, commit at {})",
+                        to->table->name, transaction_->xid, transaction_->commit_lsn),
+            "Give the table a replica identity on the source, then migrate it anew");
     single(*to, {.kind = ChangeKind::remove, .identity = removed.old_row, .row = {}});
 }
 
@@ -199,8 +211,10 @@ void Batcher<Target>::on(const pgoutput::Truncate& truncate, std::optional<Xid>)
         if (auto* to = destination(relation, {}); to != nullptr) {
             if (to->table->shared)
                 throw Error(Recovery::operator_action,
-                            fmt::format("a TRUNCATE of {} arrived, whose rows are in {} on the target, among others (transaction {}, commit at {})",
-                                        relations_.find(relation).name, to->table->name, transaction_->xid, transaction_->commit_lsn),
+                            fmt::format("a TRUNCATE of {} arrived, whose rows are in {} on the target, among others "
+                                        "(transaction {}, commit at {})",
+                                        relations_.find(relation).name, to->table->name, transaction_->xid,
+                                        transaction_->commit_lsn),
                             "Create the missing partition on the target with its rows in it, then go on with --resume");
             tables.push_back(to->table);
         }

@@ -12,7 +12,8 @@ namespace tslive::apply {
 
 namespace detail {
 
-/// What names one row, for a message: `id = 17, region = eu`. Its key; all it has only where nothing less tells it from others.
+/// What names one row, for a message: `id = 17, region = eu`. Its key; all it has only where nothing less tells it from
+/// others.
 [[nodiscard]] inline std::string describe_identity(const TargetTable& table, const Change& change) {
     const auto row = change.identity.empty() ? change.row : change.identity;
     const auto names_row = [&](std::size_t at) {
@@ -25,7 +26,9 @@ namespace detail {
         const auto& column = table.columns[at];
         const auto& value = row[column.source_index];
         constexpr std::size_t most = 80;
-        auto text = value.kind == ValueKind::null ? std::string{"NULL"} : std::string{as_text(value.data.first(std::min(most, value.data.size())))};
+        auto text = value.kind == ValueKind::null
+                        ? std::string{"NULL"}
+                        : std::string{as_text(value.data.first(std::min(most, value.data.size())))};
         if (value.data.size() > most) text += "…";
         out += fmt::format("{}{} = {}", out.empty() ? "" : ", ", column.name, text);
         if (out.size() > 400) return out + ", …";
@@ -34,7 +37,8 @@ namespace detail {
 }
 
 inline constexpr std::string_view apply_remedy =
-    "Nothing of this transaction or a later one was applied. Compare the row on both servers, mend the target (or its constraint), "
+    "Nothing of this transaction or a later one was applied. Compare the row on both servers, mend the target (or its "
+    "constraint), "
     "then go on with --resume: it applies the transaction again";
 
 }  // namespace detail
@@ -44,14 +48,16 @@ inline Executor::Executor(pg::Connection& target, Origin& origin, TargetTables& 
     try {
         target.exec("SET session_replication_role = replica");
     } catch (const pg::ServerError& error) {
-        throw error.with_context("the target does not let this role switch off triggers and foreign keys while changes are applied",
-                                 "As a superuser of the target: GRANT SET ON PARAMETER session_replication_role TO <role> (PostgreSQL 15 "
-                                 "and later), or use a superuser");
+        throw error.with_context(
+            "the target does not let this role switch off triggers and foreign keys while changes are applied",
+            "As a superuser of the target: GRANT SET ON PARAMETER session_replication_role TO <role> (PostgreSQL 15 "
+            "and later), or use a superuser");
     }
     target.exec("SET synchronous_commit = off; SET jit = off; SET plan_cache_mode = force_generic_plan");
     // Of the planner's settings those that the server has: memoize came with version 14.
-    target.exec("SELECT pg_catalog.set_config(name, 'off', false) FROM pg_catalog.pg_settings WHERE name IN "
-                "('enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_material', 'enable_memoize')");
+    target.exec(
+        "SELECT pg_catalog.set_config(name, 'off', false) FROM pg_catalog.pg_settings WHERE name IN "
+        "('enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_material', 'enable_memoize')");
 }
 
 inline void Executor::begin() {
@@ -143,7 +149,8 @@ inline void Executor::update_rows(const Wave& wave, const Indexes& which, const 
     for (const auto at : which) {
         std::string absent;
         for (std::size_t i = 0; i < table.columns.size(); ++i)
-            if (!is_key[i] && wave.changes[at].row[table.columns[i].source_index].kind == ValueKind::unchanged_toast) absent += fmt::format(",{}", i);
+            if (!is_key[i] && wave.changes[at].row[table.columns[i].source_index].kind == ValueKind::unchanged_toast)
+                absent += fmt::format(",{}", i);
         by_columns[absent].push_back(at);
     }
     for (const auto& [absent, rows] : by_columns) {
@@ -152,8 +159,11 @@ inline void Executor::update_rows(const Wave& wave, const Indexes& which, const 
         for (std::size_t i = 0; i < table.columns.size(); ++i)
             if (!is_key[i] && first[table.columns[i].source_index].kind != ValueKind::unchanged_toast) set.push_back(i);
         // Only the row's own statement can replace a value that GENERATED ALWAYS protects.
-        if (rows.size() == 1 && std::ranges::any_of(set, [&](std::size_t i) { return table.columns[i].always_generated; })) {
-            apply_single(table, {.kind = ChangeKind::update_key, .identity = wave.changes[rows[0]].identity, .row = first}, transaction);
+        if (rows.size() == 1 &&
+            std::ranges::any_of(set, [&](std::size_t i) { return table.columns[i].always_generated; })) {
+            apply_single(table,
+                         {.kind = ChangeKind::update_key, .identity = wave.changes[rows[0]].identity, .row = first},
+                         transaction);
             continue;
         }
         pg::Params params;
@@ -178,9 +188,11 @@ inline void Executor::insert_rows(const Wave& wave, const Indexes& which, const 
 }
 
 inline void Executor::copy_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction) {
-    // COPY cannot run in the pipeline; it waits for the end of the batch, where one round trip serves all of them. Until then
+    // COPY cannot run in the pipeline; it waits for the end of the batch, where one round trip serves all of them.
+    // Until then
     // nothing else touches the table.
-    auto& copy = copies_.emplace_back(PendingCopy{wave.table, static_cast<std::int64_t>(which.size()), {}, transaction});
+    auto& copy =
+        copies_.emplace_back(PendingCopy{wave.table, static_cast<std::int64_t>(which.size()), {}, transaction});
     for (const auto at : which) encode::copy_row(copy.data, *wave.table, wave.changes[at].row);
     copy_bytes_ += copy.data.size();
 }
@@ -220,7 +232,8 @@ inline void Executor::apply_single(const TargetTable& table, const Change& chang
     if (pipeline_.sent() >= most_unchecked) check();
 }
 
-inline void Executor::truncate(std::span<const TargetTable* const> tables, bool restart_identity, const TransactionName& transaction) {
+inline void Executor::truncate(std::span<const TargetTable* const> tables, bool restart_identity,
+                               const TransactionName& transaction) {
     run_copies();
     begin();
     std::string list;
@@ -232,34 +245,35 @@ inline void Executor::truncate(std::span<const TargetTable* const> tables, bool 
 
 inline void Executor::check_count(const Expected& expected, std::int64_t rows) {
     if (expected.table == nullptr || rows == expected.rows) return;
-    const bool looks_for_rows = std::string_view{expected.what} == "UPDATE" || std::string_view{expected.what} == "DELETE";
+    const bool looks_for_rows =
+        std::string_view{expected.what} == "UPDATE" || std::string_view{expected.what} == "DELETE";
     if (expected.table->rows_may_be_missing && looks_for_rows && rows < expected.rows) {
         missing_rows_ += static_cast<std::uint64_t>(expected.rows - rows);
         return;
     }
     throw Error(Recovery::operator_action,
-                fmt::format("{} of {} touched {} rows where {} was expected{}{} (transaction {}, commit at {})", expected.what,
-                            expected.table->name, rows, expected.rows, expected.key.empty() ? "" : ": ", expected.key,
-                            expected.transaction.xid, expected.transaction.commit_lsn),
+                fmt::format("{} of {} touched {} rows where {} was expected{}{} (transaction {}, commit at {})",
+                            expected.what, expected.table->name, rows, expected.rows, expected.key.empty() ? "" : ": ",
+                            expected.key, expected.transaction.xid, expected.transaction.commit_lsn),
                 std::string{detail::apply_remedy});
 }
 
 inline void Executor::check() {
     const auto expected = std::exchange(expected_, {});
     std::vector<std::int64_t> touched(expected.size(), 0);
-    const auto failure = pipeline_.finish(
-        [&](std::size_t index, const pg::Result& result) { touched[index] = result.command_rows().value_or(result.rows()); });
+    const auto failure = pipeline_.finish([&](std::size_t index, const pg::Result& result) {
+        touched[index] = result.command_rows().value_or(result.rows());
+    });
     if (!failure) {
         for (std::size_t i = 0; i < expected.size(); ++i) check_count(expected[i], touched[i]);
         return;
     }
     const auto& failed = expected[failure->index];
-    throw failure->error.with_context(fmt::format("{}{}{}{}{} (transaction {}, commit at {})", failed.what,
-                                                  failed.table != nullptr ? " of " : "",
-                                                  failed.table != nullptr ? fmt::format("{}", failed.table->name) : std::string{},
-                                                  failed.key.empty() ? "" : ": ", failed.key, failed.transaction.xid,
-                                                  failed.transaction.commit_lsn),
-                                      std::string{detail::apply_remedy});
+    throw failure->error.with_context(
+        fmt::format("{}{}{}{}{} (transaction {}, commit at {})", failed.what, failed.table != nullptr ? " of " : "",
+                    failed.table != nullptr ? fmt::format("{}", failed.table->name) : std::string{},
+                    failed.key.empty() ? "" : ": ", failed.key, failed.transaction.xid, failed.transaction.commit_lsn),
+        std::string{detail::apply_remedy});
 }
 
 inline void Executor::run_copies() {
@@ -296,8 +310,12 @@ inline void Executor::commit(Lsn end_lsn, ServerTime commit_time) {
     const auto failure = pipeline_.finish([&](std::size_t index, const pg::Result& result) {
         if (index + 1 == expected.size()) committed = result.command_tag() == "COMMIT";
     });
-    if (failure) throw failure->error.with_context(fmt::format("commit of a batch that ends at {}", end_lsn), std::string{detail::apply_remedy});
-    if (!committed) throw Error(Recovery::unknown_outcome, fmt::format("the target did not commit the batch that ends at {}", end_lsn));
+    if (failure)
+        throw failure->error.with_context(fmt::format("commit of a batch that ends at {}", end_lsn),
+                                          std::string{detail::apply_remedy});
+    if (!committed)
+        throw Error(Recovery::unknown_outcome,
+                    fmt::format("the target did not commit the batch that ends at {}", end_lsn));
     begun_ = false;
 }
 

@@ -7,11 +7,17 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
     if (knowledge_.not_ours && knowledge_.not_ours(sent)) return nullptr;
     switch (knowledge_.standing ? knowledge_.standing(sent, relation.id) : Standing::ours) {
         case Standing::ours: break;
-        case Standing::gone: log::info("{} was made after the snapshot and dropped again: its changes are left out", sent); return nullptr;
+        case Standing::gone:
+            log::info("{} was made after the snapshot and dropped again: its changes are left out", sent);
+            return nullptr;
         case Standing::made_later:
-            throw UnknownTable(sent, fmt::format("a change of {} arrived, a table that was made on the source after the snapshot", sent),
-                               fmt::format("Create {} on the target with the source's definition, then go on with --resume: it is then "
-                                           "copied under a snapshot of its own", sent));
+            throw UnknownTable(
+                sent,
+                fmt::format("a change of {} arrived, a table that was made on the source after the snapshot", sent),
+                fmt::format(
+                    "Create {} on the target with the source's definition, then go on with --resume: it is then "
+                    "copied under a snapshot of its own",
+                    sent));
     }
     const auto name = knowledge_.copied_as ? knowledge_.copied_as(relation.id).value_or(sent) : sent;
     const auto found = find_or_throw(relation, name, sent);
@@ -27,33 +33,41 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
     take_columns(table, relation, catalog::columns(*target_, found.id));
     choose_match(table, relation, found.id);
     log::debug("changes of {} go to {}, rows found {}", name, table.name,
-               table.match == Match::by_key ? "by key" : table.match == Match::by_content ? "by content" : "not at all: inserts only");
+               table.match == Match::by_key       ? "by key"
+               : table.match == Match::by_content ? "by content"
+                                                  : "not at all: inserts only");
     return &made_.emplace_back(std::move(table));
 }
 
 inline std::optional<TargetTables::Found> TargetTables::find(const catalog::QualifiedName& name) {
-    const auto row = target_->exec("SELECT c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-                                   "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
-                                   pg::Params{}.text(name.schema).text(name.name));
+    const auto row = target_->exec(
+        "SELECT c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
+        pg::Params{}.text(name.schema).text(name.name));
     if (row.empty()) return std::nullopt;
     return Found{{row.number<std::uint32_t>(0, 0)}, name, row.at(0, 1) == "p"};
 }
 
-inline TargetTables::Found TargetTables::find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name,
-                                                        const catalog::QualifiedName& sent) {
+inline TargetTables::Found TargetTables::find_or_throw(const pgoutput::CachedRelation& relation,
+                                                       const catalog::QualifiedName& name,
+                                                       const catalog::QualifiedName& sent) {
     if (auto found = find(name)) return *found;
     if (name != sent)
         if (auto found = find(sent)) return *found;
     if (knowledge_.ancestors)
         for (const auto& ancestor : knowledge_.ancestors(relation.id))
             if (auto found = find(ancestor)) {
-                log::warning("partition {} does not exist on the target; its changes are written through {}", name, ancestor);
+                log::warning("partition {} does not exist on the target; its changes are written through {}", name,
+                             ancestor);
                 found->above = true;
                 return *found;
             }
-    throw Error(Recovery::operator_action, fmt::format("a change of {} arrived, and the target has no such table", name),
-                fmt::format("It was made on the source after the snapshot, or dropped on the target. Create {} on the target with the "
-                            "source's definition, then go on with --resume", name));
+    throw Error(
+        Recovery::operator_action, fmt::format("a change of {} arrived, and the target has no such table", name),
+        fmt::format(
+            "It was made on the source after the snapshot, or dropped on the target. Create {} on the target with the "
+            "source's definition, then go on with --resume",
+            name));
 }
 
 inline void TargetTables::take_columns(TargetTable& table, const pgoutput::CachedRelation& relation,
@@ -62,11 +76,13 @@ inline void TargetTables::take_columns(TargetTable& table, const pgoutput::Cache
         const auto& sent = relation.columns[i];
         const auto column = std::ranges::find(columns, sent.name, &catalog::Column::name);
         if (column == columns.end())
-            throw Error(Recovery::operator_action,
-                        fmt::format("{} has a column {} on the source which {} on the target has not", table.name,
-                                    pg::quote_identifier(sent.name), table.name),
-                        fmt::format("Run on the target: ALTER TABLE {} ADD COLUMN {} with the source's type; then go on with --resume",
-                                    table.name.quoted(), pg::quote_identifier(sent.name)));
+            throw Error(
+                Recovery::operator_action,
+                fmt::format("{} has a column {} on the source which {} on the target has not", table.name,
+                            pg::quote_identifier(sent.name), table.name),
+                fmt::format(
+                    "Run on the target: ALTER TABLE {} ADD COLUMN {} with the source's type; then go on with --resume",
+                    table.name.quoted(), pg::quote_identifier(sent.name)));
         if (column->generated != 0) continue;
         table.columns.push_back({.source_index = i,
                                  .name = sent.name,
@@ -75,7 +91,8 @@ inline void TargetTables::take_columns(TargetTable& table, const pgoutput::Cache
                                  .always_generated = column->identity == 'a'});
     }
     for (const auto& column : columns)
-        if (column.generated == 0 && std::ranges::find(table.columns, column.name, &TargetColumn::name) == table.columns.end())
+        if (column.generated == 0 &&
+            std::ranges::find(table.columns, column.name, &TargetColumn::name) == table.columns.end())
             table.target_only.push_back(column.name);
 }
 
@@ -86,7 +103,8 @@ inline void TargetTables::choose_match(TargetTable& table, const pgoutput::Cache
     if (identity_columns == 0 && !full) return;
     for (const auto& key : catalog::unique_keys(*target_, id)) {
         if (!key.immediate || key.nullable) continue;
-        // With FULL any key of the target does, because the old row is there whole; else it must be the identity itself, or rows
+        // With FULL any key of the target does, because the old row is there whole; else it must be the identity
+        // itself, or rows
         // that differ on the source could be one here.
         if (!full && static_cast<std::ptrdiff_t>(key.columns.size()) != identity_columns) continue;
         std::vector<KeyColumn> parts;
@@ -101,7 +119,10 @@ inline void TargetTables::choose_match(TargetTable& table, const pgoutput::Cache
         return;
     }
     table.match = Match::by_content;
-    log::warning("{} has no unique index on the target that its replica identity covers: each UPDATE and DELETE reads the whole table", table.name);
+    log::warning(
+        "{} has no unique index on the target that its replica identity covers: each UPDATE and DELETE reads the whole "
+        "table",
+        table.name);
 }
 
 }  // namespace tslive::apply

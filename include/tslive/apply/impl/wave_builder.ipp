@@ -14,9 +14,10 @@ inline std::string_view WaveBuilder::key_of(Arena& arena, Row row) const {
         const auto& column = table_->columns[part.column];
         const auto& value = row[column.source_index];
         if (value.kind != ValueKind::text && value.kind != ValueKind::binary)
-            throw Error(Recovery::operator_action,
-                        fmt::format("{}: a change arrived without a value for its key column {}", table_->name, column.name),
-                        "Compare the table's REPLICA IDENTITY on the source with its unique keys on the target");
+            throw Error(
+                Recovery::operator_action,
+                fmt::format("{}: a change arrived without a value for its key column {}", table_->name, column.name),
+                "Compare the table's REPLICA IDENTITY on the source with its unique keys on the target");
         return value.data;
     };
     if (table_->key.size() == 1) return as_text(part_of_key(table_->key[0]));
@@ -61,7 +62,8 @@ inline void WaveBuilder::add(Arena& arena, Change change) {
 inline Row WaveBuilder::merged(Arena& arena, Row older, Row newer) {
     const auto copy = arena.array<Value>(newer.size());
     for (std::size_t i = 0; i < newer.size(); ++i)
-        copy[i] = newer[i].kind == ValueKind::unchanged_toast ? older[i] : Value{newer[i].kind, arena.copy(newer[i].data)};
+        copy[i] =
+            newer[i].kind == ValueKind::unchanged_toast ? older[i] : Value{newer[i].kind, arena.copy(newer[i].data)};
     return copy;
 }
 
