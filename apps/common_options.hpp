@@ -27,13 +27,22 @@ inline void add_common_options(CLI::App& command, migrate::CommonOptions& option
     options.dir = from_environment({"PGCOPYDB_DIR"});
     if (options.dir.empty()) options.dir = std::filesystem::path{from_environment({"HOME"})} / "live-migration";
 
-    command.add_option("--dir", options.dir, "Working directory, shared by snapshot, migrate and clean (Default: $PGCOPYDB_DIR, else ~/live-migration)")
+    command
+        .add_option(
+            "--dir", options.dir,
+            "Working directory, shared by snapshot, migrate and clean (Default: $PGCOPYDB_DIR, else ~/live-migration)")
         ->type_name("DIR");
-    command.add_option("--source", options.source, "Connection string of the source db (Default: $PGCOPYDB_SOURCE_PGURI, else $SOURCE)")
+    command
+        .add_option("--source", options.source,
+                    "Connection string of the source db (Default: $PGCOPYDB_SOURCE_PGURI, else $SOURCE)")
         ->type_name("URI");
-    command.add_option("--target", options.target, "Connection string of the target db (Default: $PGCOPYDB_TARGET_PGURI, else $TARGET)")
+    command
+        .add_option("--target", options.target,
+                    "Connection string of the target db (Default: $PGCOPYDB_TARGET_PGURI, else $TARGET)")
         ->type_name("URI");
-    command.add_option("--pg-bin-dir", options.pg_bin_dir, "Directory of pg_dump and pg_restore (Default: from PATH, else the newest installed)")
+    command
+        .add_option("--pg-bin-dir", options.pg_bin_dir,
+                    "Directory of pg_dump and pg_restore (Default: from PATH, else the newest installed)")
         ->type_name("DIR");
     command.add_flag("--yes", session.yes, "Answer every question with yes");
 }
@@ -47,7 +56,9 @@ inline void add_common_options(CLI::App& command, migrate::CommonOptions& option
                     "Number of parallel jobs to copy \"existing data\" from source db to target db (Default: 8)")
         ->type_name("TABLE_JOBS")
         ->check(CLI::Range(1, 1024).description(""));
-    command.add_option("--index-jobs", options.index_jobs, "Number of parallel jobs to create indexes in target db (Default: 8)")
+    command
+        .add_option("--index-jobs", options.index_jobs,
+                    "Number of parallel jobs to create indexes in target db (Default: 8)")
         ->type_name("INDEX_JOBS")
         ->check(CLI::Range(1, 1024).description(""));
     auto* extensions = command

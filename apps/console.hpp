@@ -29,13 +29,13 @@ struct Session {
 /// Connects a command's Operator to terminal, signals and log. Lives as long as the command.
 class Console {
 public:
-    explicit Console(Session& session)
-        : session_(session), prompt_(session.request, {.yes = session.yes}) {}
+    explicit Console(Session& session) : session_(session), prompt_(session.request, {.yes = session.yes}) {}
 
     [[nodiscard]] migrate::Operator user() {
-        return {.confirm = [this](std::string_view question) {
-                    return prompt_.confirm(question, session_.signals.stop_token()) == ui::Answer::continue_;
-                },
+        return {.confirm =
+                    [this](std::string_view question) {
+                        return prompt_.confirm(question, session_.signals.stop_token()) == ui::Answer::continue_;
+                    },
                 .switch_over_requested = [this] { return session_.request.requested(); },
                 .how_to_switch_over = [this] { return ui::how_to_stop_replication(prompt_.console()); },
                 .show_copy = [this](const copy::Progress& progress) { show(progress); },
@@ -74,14 +74,15 @@ private:
                                          .source_wal_rate = source_rate_.per_second(),
                                          .target_replay_rate = replay_rate_.per_second(),
                                          .lag_bytes = status.lag_bytes}));
-        log::debug("applied {} transactions with {} rows; spool {} bytes; the source keeps {} bytes of WAL", status.transactions, status.rows,
-                   status.spool_bytes, status.retained_bytes);
+        log::debug("applied {} transactions with {} rows; spool {} bytes; the source keeps {} bytes of WAL",
+                   status.transactions, status.rows, status.spool_bytes, status.retained_bytes);
         if (turned) log::info("{}", ui::how_to_stop_replication(prompt_.console()));
     }
 
     Session& session_;
     ui::Prompt prompt_;
-    ui::Rate copy_rate_{std::chrono::seconds{10}}, source_rate_{std::chrono::seconds{10}}, replay_rate_{std::chrono::seconds{10}};
+    ui::Rate copy_rate_{std::chrono::seconds{10}}, source_rate_{std::chrono::seconds{10}},
+        replay_rate_{std::chrono::seconds{10}};
     Clock::time_point said_{};
     bool caught_up_ = false;
 };

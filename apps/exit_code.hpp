@@ -11,7 +11,8 @@ inline constexpr int failed = 1;          ///< something unexpected: a bug, plea
 inline constexpr int usage = 2;           ///< the command line is wrong; nothing was done
 inline constexpr int needs_operator = 3;  ///< stopped: mend what the message names, then run again (`--resume`)
 inline constexpr int stopped = 4;         ///< stopped on request, resumable
-inline constexpr int try_again = 75;      ///< a connection could not be had for long; the same command later may work (EX_TEMPFAIL)
+inline constexpr int try_again =
+    75;  ///< a connection could not be had for long; the same command later may work (EX_TEMPFAIL)
 }  // namespace exit_code
 
 [[nodiscard]] inline int exit_code_for(Recovery recovery) noexcept {

@@ -40,7 +40,8 @@ inline void add_help_and_version(CLI::App& app, const std::string& version_text)
     app.formatter(std::make_shared<HelpText>());
     app.set_help_flag("-h,--help", "Show this help message and exit");
     app.set_version_flag("-v,--version", version_text, "Show the version and exit");
-    for (auto* command : app.get_subcommands([](CLI::App*) { return true; })) add_help_and_version(*command, version_text);
+    for (auto* command : app.get_subcommands([](CLI::App*) { return true; }))
+        add_help_and_version(*command, version_text);
 }
 
 /// Runs the command that the command line names. What goes wrong becomes a message on the log and an exit code, here and nowhere else.

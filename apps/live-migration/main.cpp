@@ -5,7 +5,8 @@
 
 int main(int argc, char** argv) {
     tslive::apps::Session session;
-    CLI::App app{"Live migration moves your PostgreSQL database to another server with minimal downtime.", "live-migration"};
+    CLI::App app{"Live migration moves your PostgreSQL database to another server with minimal downtime.",
+                 "live-migration"};
     const tslive::migrate::CommandNames names{
         .snapshot = "live-migration snapshot", .migrate = "live-migration migrate", .clean = "live-migration clean"};
     tslive::apps::add_snapshot(*app.add_subcommand("snapshot", "Create a snapshot"), session, names);

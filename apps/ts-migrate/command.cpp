@@ -23,18 +23,23 @@ void add_migrate(CLI::App& command, Session& session, const migrate::CommandName
     const auto finish = add_scope_options(command, *options);
     command
         .add_option("--skip-table-data", options->skip_table_data,
-                    "Skips data from the given table during migration. However, the table schema will be migrated. Does not skip data during "
-                    "live replay from the specified table: updates and deletes that find no row are counted. Values must be schema qualified. "
+                    "Skips data from the given table during migration. However, the table schema will be migrated. "
+                    "Does not skip data during "
+                    "live replay from the specified table: updates and deletes that find no row are counted. Values "
+                    "must be schema qualified. "
                     "Eg: --skip-table-data public.exclude_table_1 public.exclude_table_2")
         ->type_name("SKIP_TABLE_DATA")
         ->expected(1, -1);
-    command.add_option("--split-tables-larger-than", *split, "Copy larger tables in parts, several at once (Default: 1GB)")
+    command
+        .add_option("--split-tables-larger-than", *split, "Copy larger tables in parts, several at once (Default: 1GB)")
         ->type_name("SIZE")
         ->check([](const std::string& text) {
             const auto size = parse_size(text);
-            return size && *size >= 1 << 20 ? std::string{} : "'" + text + "' is no size of at least 1MB, such as 500MB or 2GB";
+            return size && *size >= 1 << 20 ? std::string{}
+                                            : "'" + text + "' is no size of at least 1MB, such as 500MB or 2GB";
         });
-    command.add_flag("--no-owner", options->no_owner, "Let everything belong to the role that connects to the target db");
+    command.add_flag("--no-owner", options->no_owner,
+                     "Let everything belong to the role that connects to the target db");
     command.add_flag("--no-acl", options->no_acl, "Do not copy grants");
     command.callback([options, split, finish, &session] {
         finish();

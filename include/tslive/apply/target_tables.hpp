@@ -52,12 +52,13 @@ struct SourceKnowledge {
 /// applied.
 class UnknownTable : public Error {
 public:
-    UnknownTable(const catalog::QualifiedName& table, const std::string& what, std::string remedy)
+    UnknownTable(RelationId table, const std::string& what, std::string remedy)
         : Error(Recovery::operator_action, what, std::move(remedy)), table_(table) {}
-    [[nodiscard]] const catalog::QualifiedName& table() const noexcept { return table_; }
+    /// On the source; its name may have changed since.
+    [[nodiscard]] RelationId table() const noexcept { return table_; }
 
 private:
-    catalog::QualifiedName table_;
+    RelationId table_;
 };
 
 /// Finds, for a relation of the stream, the table of the target and how rows are found in it. One thread; uses its own

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstddef>
 #include <optional>
+#include <utility>
+#include <map>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -71,6 +73,18 @@ inline void report_violation(const catalog::Constraint& key, const pg::ServerErr
                               key.on_partitioned_table ? "missing" : "NOT VALID", error.what()));
 }
 
+/// Those of the source that the target has not, or has not validated while the source has.
+[[nodiscard]] inline std::vector<catalog::Constraint> keys_to_build(std::vector<catalog::Constraint> wanted,
+                                                                    const std::vector<catalog::Constraint>& there) {
+    std::map<std::pair<catalog::QualifiedName, std::string>, bool> validated;
+    for (const auto& key : there) validated.emplace(std::pair{key.table_name, key.name}, key.validated);
+    std::erase_if(wanted, [&](const catalog::Constraint& key) {
+        const auto found = validated.find({key.table_name, key.name});
+        return !key.extension.empty() || (found != validated.end() && (found->second || !key.validated));
+    });
+    return wanted;
+}
+
 }  // namespace detail
 
 /// Builds the foreign keys that were declared on the source, validated or not as they are there; never those that the
@@ -82,9 +96,9 @@ inline void build_foreign_keys(const Options& options, Progress& progress, std::
     Waiter waiter(stop);
     auto keys = pg::retry("reading the foreign keys", waiter, [&] {
         auto source = pg::Connection::open(options.source, "copy", stop);
-        return catalog::foreign_keys(source);
+        auto target = pg::Connection::open(options.target, "copy", stop);
+        return detail::keys_to_build(catalog::foreign_keys(source), catalog::foreign_keys(target));
     });
-    std::erase_if(keys, [](const auto& key) { return !key.extension.empty(); });
     progress.foreign_keys.total = static_cast<std::int64_t>(keys.size());
 
     std::atomic<std::size_t> next{0};

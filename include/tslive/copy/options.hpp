@@ -27,7 +27,8 @@ struct Options {
     std::vector<catalog::QualifiedName> skip_data;  ///< tables whose rows stay behind; their indexes are built
     /// Not empty: these tables alone, which the migration's snapshot could not know, under a new snapshot.
     std::vector<catalog::QualifiedName> only_new = {};
-    std::function<void()> on_rows_complete = {};  ///< called when no snapshot is needed any more, before the last indexes are built
+    std::function<void()> on_rows_complete =
+        {};  ///< called when no snapshot is needed any more, before the last indexes are built
 };
 
 /// A table whose rows are on the target, and as of when: the applier skips its changes that commit before

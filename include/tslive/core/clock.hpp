@@ -14,7 +14,9 @@ concept Clock = requires(const C& clock) {
 };
 
 struct SteadyClock {
-    [[nodiscard]] std::chrono::steady_clock::time_point now() const noexcept { return std::chrono::steady_clock::now(); }
+    [[nodiscard]] std::chrono::steady_clock::time_point now() const noexcept {
+        return std::chrono::steady_clock::now();
+    }
 };
 static_assert(Clock<SteadyClock>);
 

@@ -40,7 +40,9 @@ struct std::hash<tslive::Xid> {
 };
 template <>
 struct fmt::formatter<tslive::Xid> : fmt::formatter<std::uint32_t> {
-    auto format(tslive::Xid id, format_context& context) const { return formatter<std::uint32_t>::format(id.value, context); }
+    auto format(tslive::Xid id, format_context& context) const {
+        return formatter<std::uint32_t>::format(id.value, context);
+    }
 };
 template <>
 struct fmt::formatter<tslive::RelationId> : fmt::formatter<std::uint32_t> {

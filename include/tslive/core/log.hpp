@@ -41,11 +41,13 @@ struct Line {
 /// `2024-03-25T12:40:40.884 WARNING: text`, local time, without a line end.
 [[nodiscard]] inline std::string format(const Line& line) {
     const auto seconds = std::chrono::system_clock::to_time_t(line.time);
-    const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(line.time.time_since_epoch()).count() % 1000;
+    const auto millis =
+        std::chrono::duration_cast<std::chrono::milliseconds>(line.time.time_since_epoch()).count() % 1000;
     std::tm local{};
     localtime_r(&seconds, &local);
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03} {}: {}", local.tm_year + 1900, local.tm_mon + 1,
-                       local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, millis, name(line.severity), line.text);
+                       local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, millis, name(line.severity),
+                       line.text);
 }
 
 using Sink = std::function<void(const Line&)>;

@@ -54,7 +54,8 @@ public:
     enum class Outcome { ready, timeout, woken, stopped };
 
     explicit Waiter(std::stop_token stop = {})
-        : wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), stop_(std::move(stop)), on_stop_(stop_, Wake{wakeup_.get()}) {
+        : wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), stop_(std::move(stop)),
+          on_stop_(stop_, Wake{wakeup_.get()}) {
         if (!wakeup_) throw Error(Recovery::operator_action, fmt::format("eventfd: {}", std::strerror(errno)));
     }
     Waiter(const Waiter&) = delete;
@@ -70,11 +71,13 @@ public:
         for (;;) {
             int wait_ms = -1;
             if (timeout) {
-                const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+                const auto left =
+                    std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
                 wait_ms = left.count() > 0 ? static_cast<int>(left.count()) : 0;
             }
             const int count = ::poll(polled, fd >= 0 ? 2 : 1, wait_ms);
-            if (count < 0 && errno != EINTR) throw Error(Recovery::operator_action, fmt::format("poll: {}", std::strerror(errno)));
+            if (count < 0 && errno != EINTR)
+                throw Error(Recovery::operator_action, fmt::format("poll: {}", std::strerror(errno)));
             if (stop_.stop_requested()) return Outcome::stopped;
             if (count < 0) continue;
             if (count == 0) return Outcome::timeout;

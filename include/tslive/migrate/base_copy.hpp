@@ -43,7 +43,8 @@ public:
         context_.store.mark_done(step::base_copy);
         status.stop();
         for (const auto& warning : progress_.warnings()) log::warning("Base copy: {}", warning);
-        log::info("The base copy is complete: {} rows in {} tables", progress_.rows.load(), progress_.tables.done.load());
+        log::info("The base copy is complete: {} rows in {} tables", progress_.rows.load(),
+                  progress_.tables.done.load());
     }
 
     [[nodiscard]] static schema::RestoreOptions restore_options(const Context& context) {
@@ -76,8 +77,12 @@ public:
     }
 
 private:
-    [[nodiscard]] pg::Connection open_source() const { return open_end("source", context_.ends.source, "schema", stop_); }
-    [[nodiscard]] pg::Connection open_target() const { return open_end("target", context_.ends.target, "schema", stop_); }
+    [[nodiscard]] pg::Connection open_source() const {
+        return open_end("source", context_.ends.source, "schema", stop_);
+    }
+    [[nodiscard]] pg::Connection open_target() const {
+        return open_end("target", context_.ends.target, "schema", stop_);
+    }
     [[nodiscard]] std::filesystem::path archive() const { return context_.layout.schema() / "schema.dump"; }
 
     [[nodiscard]] copy::Options copy_options() const { return copy_options(context_); }
@@ -119,11 +124,13 @@ private:
             wanted.on_rows_complete = [this] { context_.store.mark_done(step::rows_read); };
             const auto result = copy::copy_rows_and_indexes(wanted, progress_, stop_);
             for (const auto& table : result.copied)
-                context_.store.set_copied(table.table.name.quoted(), table.table.id.value, table.consistent_point, table.rows);
+                context_.store.set_copied(table.table.name.quoted(), table.table.id.value, table.consistent_point,
+                                          table.rows);
             // It is gone on the source, so what the stream still says about it ends with its end.
             constexpr Lsn for_ever{std::numeric_limits<std::int64_t>::max()};
             for (const auto& name : result.gone) {
-                progress_.warn(fmt::format("{} was dropped on the source before its rows were copied; it is empty on the target", name));
+                progress_.warn(fmt::format(
+                    "{} was dropped on the source before its rows were copied; it is empty on the target", name));
                 context_.store.set_copied(name.quoted(), 0, for_ever, 0);
             }
         });
@@ -146,10 +153,12 @@ private:
             auto target = open_target();
             for (const auto& trigger : catalog::replica_triggers(target)) {
                 if (!trigger.extension.empty()) continue;
-                context_.store.journal(state::Side::target, fmt::format("{} on {}", trigger.name, trigger.table_name), trigger.restore_sql());
+                context_.store.journal(state::Side::target, fmt::format("{} on {}", trigger.name, trigger.table_name),
+                                       trigger.restore_sql());
                 target.exec(trigger.disable_sql());
-                log::info("{} on {} is disabled on the target until switch-over: it would act on replicated changes again", trigger.name,
-                          trigger.table_name);
+                log::info(
+                    "{} on {} is disabled on the target until switch-over: it would act on replicated changes again",
+                    trigger.name, trigger.table_name);
             }
         });
     }

@@ -20,7 +20,8 @@ struct Ends {
 };
 
 namespace detail {
-[[nodiscard]] inline pg::ConnInfo parse_end(std::string_view side, std::string_view option, std::string_view variable, const std::string& text) {
+[[nodiscard]] inline pg::ConnInfo parse_end(std::string_view side, std::string_view option, std::string_view variable,
+                                            const std::string& text) {
     if (text.empty())
         throw Error(Recovery::operator_action, fmt::format("no {} is given", side),
                     fmt::format("Give {} a connection string, or set {}", option, variable));
@@ -39,7 +40,8 @@ namespace detail {
 }
 
 /// Opens a session and says which end it is when that fails.
-[[nodiscard]] inline pg::Connection open_end(std::string_view side, const pg::ConnInfo& info, std::string_view purpose, const std::stop_token& stop) {
+[[nodiscard]] inline pg::Connection open_end(std::string_view side, const pg::ConnInfo& info, std::string_view purpose,
+                                             const std::stop_token& stop) {
     try {
         return pg::Connection::open(info, purpose, stop);
     } catch (const Error& error) {
@@ -49,7 +51,8 @@ namespace detail {
 
 [[nodiscard]] inline state::DatabaseIdentity identify(pg::Connection& connection) {
     const auto database = catalog::database(connection);
-    return {.system_identifier = database.system_identifier, .database_name = database.name, .database_oid = database.oid};
+    return {
+        .system_identifier = database.system_identifier, .database_name = database.name, .database_oid = database.oid};
 }
 
 }  // namespace tslive::migrate

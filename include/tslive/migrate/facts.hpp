@@ -5,7 +5,8 @@
 /// Names of the facts and steps that the commands keep in state.db. docs/on-disk-layout.md explains them.
 namespace tslive::migrate::fact {
 
-inline constexpr std::string_view consistent_point = "source.consistent_point";  ///< of slot and snapshot; missing: ts-snapshot did not get that far
+inline constexpr std::string_view consistent_point =
+    "source.consistent_point";  ///< of slot and snapshot; missing: ts-snapshot did not get that far
 inline constexpr std::string_view options = "migrate.options";       ///< that the migration was started with
 inline constexpr std::string_view end_position = "switch_over.end";  ///< LSN of the end mark
 
@@ -29,6 +30,7 @@ inline constexpr std::string_view base_copy = "base-copy";
 inline constexpr std::string_view drained = "switch-over.drained";
 inline constexpr std::string_view sequences = "switch-over.sequences";
 inline constexpr std::string_view views_again = "switch-over.materialized-views";
+inline constexpr std::string_view foreign_keys_again = "switch-over.foreign-keys";
 inline constexpr std::string_view undo_target = "switch-over.triggers-restored";
 inline constexpr std::string_view after_switch_over = "switch-over.schema";
 inline constexpr std::string_view complete = "complete";

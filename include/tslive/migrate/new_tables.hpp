@@ -52,7 +52,9 @@ public:
     /// @throws Error  (operator_action) when one has rows on the target that are not ours
     void adopt(const std::vector<catalog::Table>& tables) {
         if (tables.empty()) return;
-        for (const auto& table : tables) log::info("{} was made on the source after the snapshot and is copied now, under a snapshot of its own", table.name);
+        for (const auto& table : tables)
+            log::info("{} was made on the source after the snapshot and is copied now, under a snapshot of its own",
+                      table.name);
         publish(tables);
         make_room(tables);
         std::vector<catalog::QualifiedName> names;
@@ -71,27 +73,34 @@ public:
                                     .on_rows_complete = {}};
         for (const auto& done : copy::copy_rows_and_indexes(options, progress, stop_).copied)
             if (std::ranges::find(names, done.table.name) != names.end())
-                context_.store.set_copied(done.table.name.quoted(), done.table.id.value, done.consistent_point, done.rows);
+                context_.store.set_copied(done.table.name.quoted(), done.table.id.value, done.consistent_point,
+                                          done.rows);
     }
 
     /// Members as the server expands them: the partitions of a partitioned member are members.
-    [[nodiscard]] static std::set<catalog::QualifiedName> published_tables(pg::Connection& source, const std::string& publication) {
-        const auto rows = source.exec("SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname = $1",
-                                      pg::Params{}.text(publication));
+    [[nodiscard]] static std::set<catalog::QualifiedName> published_tables(pg::Connection& source,
+                                                                           const std::string& publication) {
+        const auto rows =
+            source.exec("SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname = $1",
+                        pg::Params{}.text(publication));
         std::set<catalog::QualifiedName> found;
         for (int row = 0; row < rows.rows(); ++row) found.insert({rows.text(row, 0), rows.text(row, 1)});
         return found;
     }
 
 private:
-    [[nodiscard]] pg::Connection open(std::string_view side, const pg::ConnInfo& info) const { return open_end(side, info, "new tables", stop_); }
+    [[nodiscard]] pg::Connection open(std::string_view side, const pg::ConnInfo& info) const {
+        return open_end(side, info, "new tables", stop_);
+    }
 
     /// Before the snapshot: it then waits for every transaction that may not have seen the publication's change (CASES B6).
     void publish(const std::vector<catalog::Table>& tables) {
         auto source = open("source", context_.ends.source);
-        const auto add = [&](const std::string& publication, const catalog::Table& table, const std::set<catalog::QualifiedName>& members) {
+        const auto add = [&](const std::string& publication, const catalog::Table& table,
+                             const std::set<catalog::QualifiedName>& members) {
             if (!members.contains(table.name))
-                source.exec(fmt::format("ALTER PUBLICATION {} ADD TABLE ONLY {}", pg::quote_identifier(publication), table.name.quoted()));
+                source.exec(fmt::format("ALTER PUBLICATION {} ADD TABLE ONLY {}", pg::quote_identifier(publication),
+                                        table.name.quoted()));
         };
         const auto identity = published_tables(source, context_.names.publication_identity());
         const auto all = published_tables(source, context_.names.publication_all());
@@ -110,11 +119,15 @@ private:
         for (const auto& table : tables) {
             const auto ours = std::ranges::find(planned, table.name, &copy::PlannedPart::name);
             if (ours == planned.end()) {
-                const auto some = target.connection().exec(fmt::format("SELECT FROM ONLY {} LIMIT 1", table.name.quoted()));
+                const auto some =
+                    target.connection().exec(fmt::format("SELECT FROM ONLY {} LIMIT 1", table.name.quoted()));
                 if (!some.empty())
                     throw Error(Recovery::operator_action,
-                                fmt::format("{} was made on the source after the snapshot, and the target's table of that name has rows", table.name),
-                                fmt::format("Empty it on the target (TRUNCATE {}), then go on with --resume", table.name.quoted()));
+                                fmt::format("{} was made on the source after the snapshot, and the target's table of "
+                                            "that name has rows",
+                                            table.name),
+                                fmt::format("Empty it on the target (TRUNCATE {}), then go on with --resume",
+                                            table.name.quoted()));
             } else if (ours->relation != table.id) {
                 pg::Transaction transaction(target.connection());
                 target.empty(table.name, target.table(table.name));

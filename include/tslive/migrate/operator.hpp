@@ -14,12 +14,12 @@ namespace tslive::migrate {
 
 /// Where the replay of changes stands, for a status line.
 struct ReplayStatus {
-    Lsn source;                     ///< the source's WAL position now; its growth is the source's rate
-    Lsn applied;                    ///< everything that commits before it is on the target
-    std::uint64_t lag_bytes = 0;    ///< between the two
-    std::uint64_t spool_bytes = 0;  ///< on disk
+    Lsn source;                        ///< the source's WAL position now; its growth is the source's rate
+    Lsn applied;                       ///< everything that commits before it is on the target
+    std::uint64_t lag_bytes = 0;       ///< between the two
+    std::uint64_t spool_bytes = 0;     ///< on disk
     std::uint64_t retained_bytes = 0;  ///< WAL that the source keeps for the slot
-    std::uint64_t rows = 0;         ///< changes applied since the start of the process
+    std::uint64_t rows = 0;            ///< changes applied since the start of the process
     std::uint64_t transactions = 0;
     bool caught_up = false;
 };

@@ -21,15 +21,20 @@ inline void end_orphans(pg::Connection& target) {
     bool said = false;
     for (;;) {
         const auto ended = target.exec(
-            "SELECT pid, pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() "
-            "AND application_name LIKE 'ts-live %' AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend' "
-            "AND backend_start < (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid())");
+            "SELECT pid, pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = "
+            "pg_catalog.current_database() "
+            "AND application_name LIKE 'ts-live %' AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client "
+            "backend' "
+            "AND backend_start < (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = "
+            "pg_catalog.pg_backend_pid())");
         if (ended.empty()) return;
         if (!said) log::info("Ending {} sessions that an earlier run left on the target", ended.rows());
         said = true;
         if (std::chrono::steady_clock::now() > deadline)
-            throw Error(Recovery::operator_action, fmt::format("process {} of the target, a session of an earlier run, does not end", ended.at(0, 0)),
-                        "See pg_stat_activity on the target for what it waits for; then run the same command again");
+            throw Error(
+                Recovery::operator_action,
+                fmt::format("process {} of the target, a session of an earlier run, does not end", ended.at(0, 0)),
+                "See pg_stat_activity on the target for what it waits for; then run the same command again");
         if (!target.waiter().sleep(look_every)) throw Stopped{};
     }
 }

@@ -60,7 +60,8 @@ private:
             return run_applier(applier, new_tables);
         } catch (const apply::UnknownTable& unknown) {
             const auto found = new_tables.find();
-            if (std::ranges::none_of(found, [&](const catalog::Table& table) { return table.name == unknown.table(); })) throw;
+            if (std::ranges::none_of(found, [&](const catalog::Table& table) { return table.id == unknown.table(); }))
+                throw;
             return false;
         }
     }
@@ -68,7 +69,8 @@ private:
     bool run_applier(apply::Applier& applier, NewTables& new_tables) {
         std::atomic<bool> reached{false};
         Background applying(background_.token());
-        applying.start([&](const std::stop_token& stop) { reached = applier.run(stop) == apply::Applier::Outcome::reached_end; });
+        applying.start(
+            [&](const std::stop_token& stop) { reached = applier.run(stop) == apply::Applier::Outcome::reached_end; });
         while (!reached) {
             if (!waiter_.sleep(look_every)) applying.stop();
             applying.rethrow();
@@ -110,11 +112,13 @@ private:
         try {
             if (!monitor_) monitor_.emplace(open_end("source", context_.ends.source, "status", background_.token()));
             const auto row = monitor_->exec(
-                "SELECT pg_catalog.pg_current_wal_flush_lsn(), coalesce((SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), "
+                "SELECT pg_catalog.pg_current_wal_flush_lsn(), coalesce((SELECT "
+                "pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), "
                 "restart_lsn)::pg_catalog.int8 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1), 0)",
                 pg::Params{}.text(context_.names.slot()));
             status_.source = row.lsn(0, 0);
-            status_.retained_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, row.number<std::int64_t>(0, 1)));
+            status_.retained_bytes =
+                static_cast<std::uint64_t>(std::max<std::int64_t>(0, row.number<std::int64_t>(0, 1)));
         } catch (const Error& error) {
             log::debug("no status of the source: {}", error.what());
             monitor_.reset();
@@ -131,7 +135,9 @@ private:
     }
 
     void begin_switch_over(apply::Applier& applier) {
-        const auto open = [this](std::string_view side, const pg::ConnInfo& info) { return open_end(side, info, "switch-over", background_.token()); };
+        const auto open = [this](std::string_view side, const pg::ConnInfo& info) {
+            return open_end(side, info, "switch-over", background_.token());
+        };
         std::vector<catalog::QualifiedName> missing;
         std::vector<std::string> renamed;
         pg::retry("switch-over", waiter_, [&] {
@@ -140,26 +146,34 @@ private:
             missing = tables_only_on_source(source, target);
             renamed = renamed_on_source(context_, source, target);
         });
-        if (!missing.empty()) log::warning("These tables were made on the source after the snapshot and do not exist on the target:");
+        if (!missing.empty())
+            log::warning("These tables were made on the source after the snapshot and do not exist on the target:");
         for (const auto& table : missing) log::warning("       - {}", table);
-        if (!renamed.empty()) log::warning("These tables were renamed on the source after the snapshot. To follow on the target after the switch-over:");
+        if (!renamed.empty())
+            log::warning(
+                "These tables were renamed on the source after the snapshot. To follow on the target after the "
+                "switch-over:");
         for (const auto& statement : renamed) log::warning("       - {}", statement);
-        if (!(missing.empty() && renamed.empty()) && !context_.user.confirm("Switching over leaves the target so")) throw Stopped{};
+        if (!(missing.empty() && renamed.empty()) && !context_.user.confirm("Switching over leaves the target so"))
+            throw Stopped{};
         const auto end = pg::retry("switch-over", waiter_, [&] {
             auto source = open("source", context_.ends.source);
             return mark_end(context_, source);
         });
-        log::info("Switch-over: everything that was committed before {} is applied, then the target is the primary copy", end);
+        log::info(
+            "Switch-over: everything that was committed before {} is applied, then the target is the primary copy",
+            end);
         applier.end_at(end);
         switching_ = true;
     }
 
     static void report(const apply::ApplierStatus& status) {
         const auto& counts = status.counts;
-        log::info("Replayed {} transactions: {} inserts, {} updates, {} deletes, {} truncates", counts.transactions, counts.inserts,
-                  counts.updates, counts.deletes, counts.truncates);
+        log::info("Replayed {} transactions: {} inserts, {} updates, {} deletes, {} truncates", counts.transactions,
+                  counts.inserts, counts.updates, counts.deletes, counts.truncates);
         if (status.missing_rows > 0)
-            log::warning("{} updates and deletes found no row, in tables whose data was left out by --skip-table-data", status.missing_rows);
+            log::warning("{} updates and deletes found no row, in tables whose data was left out by --skip-table-data",
+                         status.missing_rows);
         if (counts.left_out > 0) log::info("{} changes of extensions' own tables were left out", counts.left_out);
     }
 

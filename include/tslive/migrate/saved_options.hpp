@@ -16,7 +16,9 @@ namespace tslive::migrate {
 /// may hold anything. The number of jobs may change at a resume.
 [[nodiscard]] inline std::string save_options(const MigrateOptions& options) {
     std::string out;
-    const auto add = [&](std::string_view key, std::string_view value) { out += fmt::format("{} {}:{}\n", key, value.size(), value); };
+    const auto add = [&](std::string_view key, std::string_view value) {
+        out += fmt::format("{} {}:{}\n", key, value.size(), value);
+    };
     const auto flag = [&](std::string_view key, bool value) { add(key, value ? "yes" : "no"); };
     flag("skip-roles", options.skip_roles);
     flag("skip-all-extensions", options.skip_all_extensions);
@@ -32,7 +34,9 @@ namespace tslive::migrate {
 inline void restore_options(std::string_view saved, MigrateOptions& options) {
     options.skip_extensions.clear();
     options.skip_table_data.clear();
-    const auto broken = [] { return Error(Recovery::operator_action, "the options recorded in state.db cannot be read"); };
+    const auto broken = [] {
+        return Error(Recovery::operator_action, "the options recorded in state.db cannot be read");
+    };
     while (!saved.empty()) {
         const auto space = saved.find(' ');
         const auto colon = saved.find(':', space);
@@ -40,7 +44,8 @@ inline void restore_options(std::string_view saved, MigrateOptions& options) {
         std::size_t length = 0;
         const auto digits = saved.substr(space + 1, colon - space - 1);
         const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-        if (code != std::errc{} || end != digits.data() + digits.size() || colon + 1 + length >= saved.size()) throw broken();
+        if (code != std::errc{} || end != digits.data() + digits.size() || colon + 1 + length >= saved.size())
+            throw broken();
         const auto key = saved.substr(0, space);
         const std::string value{saved.substr(colon + 1, length)};
         saved.remove_prefix(colon + 1 + length + 1);

@@ -26,11 +26,13 @@ namespace tslive::migrate {
 class SourceTables {
 public:
     SourceTables(const Context& context, std::stop_token stop)
-        : source_(context.ends.source), identity_publication_(context.names.publication_identity()), stop_(std::move(stop)),
-          left_out_(context.skip_data.begin(), context.skip_data.end()) {
+        : source_(context.ends.source), identity_publication_(context.names.publication_identity()),
+          stop_(std::move(stop)), left_out_(context.skip_data.begin(), context.skip_data.end()) {
         for (const auto& table : context.store.copied()) {
             const auto name = parse_table_name(table.table);
-            if (!name) throw Error(Recovery::operator_action, fmt::format("state.db holds '{}' where the name of a table is expected", table.table));
+            if (!name)
+                throw Error(Recovery::operator_action,
+                            fmt::format("state.db holds '{}' where the name of a table is expected", table.table));
             by_name_.emplace(*name, table);
             if (table.source_oid != 0) by_oid_.emplace(table.source_oid, *name);
         }
@@ -58,10 +60,12 @@ public:
         using apply::Standing;
         if (by_oid_.contains(id.value) || left_out_.contains(name)) return Standing::ours;
         auto session = open();
-        const auto now = session.exec("SELECT relispartition FROM pg_catalog.pg_class WHERE oid = $1", pg::Params{}.number(id.value));
+        const auto now = session.exec("SELECT relispartition FROM pg_catalog.pg_class WHERE oid = $1",
+                                      pg::Params{}.number(id.value));
         if (now.empty()) return Standing::gone;
         // The stream has all of a partition that came under a partitioned table which is published for everything.
-        if (now.boolean(0, 0) && NewTables::published_tables(session, identity_publication_).contains(name)) return Standing::ours;
+        if (now.boolean(0, 0) && NewTables::published_tables(session, identity_publication_).contains(name))
+            return Standing::ours;
         return Standing::made_later;
     }
 
@@ -70,7 +74,8 @@ public:
         const auto rows = session.exec(
             "WITH RECURSIVE up AS (SELECT i.inhparent, 1 AS distance FROM pg_catalog.pg_inherits i "
             "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE i.inhrelid = $1 AND c.relispartition "
-            "UNION ALL SELECT i.inhparent, up.distance + 1 FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.inhparent) "
+            "UNION ALL SELECT i.inhparent, up.distance + 1 FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = "
+            "up.inhparent) "
             "SELECT n.nspname, c.relname FROM up JOIN pg_catalog.pg_class c ON c.oid = up.inhparent "
             "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p' ORDER BY up.distance",
             pg::Params{}.number(partition.value));
@@ -80,7 +85,9 @@ public:
     }
 
     [[nodiscard]] bool left_out(const catalog::QualifiedName& name) const { return left_out_.contains(name); }
-    [[nodiscard]] bool extensions_own(const catalog::QualifiedName& name) const { return extensions_own_.contains(name); }
+    [[nodiscard]] bool extensions_own(const catalog::QualifiedName& name) const {
+        return extensions_own_.contains(name);
+    }
 
 private:
     [[nodiscard]] pg::Connection open() const { return open_end("source", source_, "source tables", stop_); }
@@ -95,16 +102,18 @@ private:
 
 [[nodiscard]] inline apply::SourceKnowledge source_knowledge(const Context& context, const std::stop_token& stop) {
     const auto tables = std::make_shared<SourceTables>(context, stop);
-    return {.copied_at = [tables](const catalog::QualifiedName& name) { return tables->copied_at(name); },
-            .standing = [tables](const catalog::QualifiedName& name, RelationId id) { return tables->standing(name, id); },
-            .copied_as = [tables](RelationId id) { return tables->copied_as(id); },
-            .data_left_out = [tables](const catalog::QualifiedName& name) { return tables->left_out(name); },
-            .not_ours = [tables](const catalog::QualifiedName& name) { return tables->extensions_own(name); },
-            .ancestors = [tables](RelationId id) { return tables->ancestors(id); }};
+    return {
+        .copied_at = [tables](const catalog::QualifiedName& name) { return tables->copied_at(name); },
+        .standing = [tables](const catalog::QualifiedName& name, RelationId id) { return tables->standing(name, id); },
+        .copied_as = [tables](RelationId id) { return tables->copied_as(id); },
+        .data_left_out = [tables](const catalog::QualifiedName& name) { return tables->left_out(name); },
+        .not_ours = [tables](const catalog::QualifiedName& name) { return tables->extensions_own(name); },
+        .ancestors = [tables](RelationId id) { return tables->ancestors(id); }};
 }
 
 /// Tables that have another name on the source now than the one they were copied under, as statements for the target.
-[[nodiscard]] inline std::vector<std::string> renamed_on_source(const Context& context, pg::Connection& source, pg::Connection& target) {
+[[nodiscard]] inline std::vector<std::string> renamed_on_source(const Context& context, pg::Connection& source,
+                                                                pg::Connection& target) {
     std::map<std::uint32_t, std::string> copied;
     for (const auto& table : context.store.copied())
         if (table.source_oid != 0) copied.emplace(table.source_oid, table.table);
@@ -114,8 +123,8 @@ private:
     for (const auto& table : catalog::tables(source, catalog::Sizes::estimated)) {
         const auto found = copied.find(table.id.value);
         if (found == copied.end() || found->second == table.name.quoted() || !there.contains(found->second)) continue;
-        statements.push_back(fmt::format("ALTER TABLE {} RENAME TO {}  (or SET SCHEMA: it is {} on the source)", found->second,
-                                         pg::quote_identifier(table.name.name), table.name));
+        statements.push_back(fmt::format("ALTER TABLE {} RENAME TO {}  (or SET SCHEMA: it is {} on the source)",
+                                         found->second, pg::quote_identifier(table.name.name), table.name));
     }
     return statements;
 }

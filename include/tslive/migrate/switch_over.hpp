@@ -24,11 +24,12 @@
 
 /// The steps between "switch over" and "complete". Each is recorded when it is done, and harmless to do again:
 ///
-///     end mark -> drain (the applier) -> proof -> sequences -> materialized views -> triggers back -> event triggers -> complete
+///     end mark -> drain (the applier) -> proof -> sequences -> materialized views -> foreign keys -> triggers back -> event triggers -> complete
 namespace tslive::migrate {
 
 /// Tables that the source has and the target has not: made after the snapshot, or dropped on the target.
-[[nodiscard]] inline std::vector<catalog::QualifiedName> tables_only_on_source(pg::Connection& source, pg::Connection& target) {
+[[nodiscard]] inline std::vector<catalog::QualifiedName> tables_only_on_source(pg::Connection& source,
+                                                                               pg::Connection& target) {
     std::set<catalog::QualifiedName> there;
     for (const auto& table : catalog::tables(target, catalog::Sizes::estimated)) there.insert(table.name);
     std::vector<catalog::QualifiedName> missing;
@@ -43,7 +44,10 @@ inline Lsn mark_end(const Context& context, pg::Connection& source) {
     if (const auto known = context.store.fact(fact::end_position))
         if (const auto lsn = Lsn::parse(*known)) return *lsn;
     // The mark's own commit comes after it, so a transaction that ends past this position is always on its way to us.
-    const auto mark = source.exec("SELECT pg_catalog.pg_logical_emit_message(true, $1, 'end')", pg::Params{}.text(context.names.origin())).lsn(0, 0);
+    const auto mark = source
+                          .exec("SELECT pg_catalog.pg_logical_emit_message(true, $1, 'end')",
+                                pg::Params{}.text(context.names.origin()))
+                          .lsn(0, 0);
     const auto end = catalog::Capabilities{source.server_version()}.logical_messages()
                          ? mark
                          : source.exec("SELECT pg_catalog.pg_current_wal_flush_lsn()").lsn(0, 0);
@@ -60,19 +64,25 @@ public:
         context_.once(step::drained, stop_, [&] { prove_drained(); });
         context_.once(step::sequences, stop_, [&] { set_sequences(); });
         context_.once(step::views_again, stop_, [&] { refresh_views(); });
+        context_.once(step::foreign_keys_again, stop_, [&] { finish_foreign_keys(); });
         context_.once(step::undo_target, stop_, [&] { restore_triggers(); });
         context_.once(step::after_switch_over, stop_, [&] {
             const auto tools = BaseCopy::find_tools(context_, stop_);
             const auto archive = context_.layout.schema() / "schema.dump";
-            const auto report = schema::restore(tools, archive, schema::Section::after_switch_over, BaseCopy::restore_options(context_), stop_);
+            const auto report = schema::restore(tools, archive, schema::Section::after_switch_over,
+                                                BaseCopy::restore_options(context_), stop_);
             for (const auto& warning : report.warnings) log::warning("{}", warning);
         });
         context_.store.mark_done(step::complete);
     }
 
 private:
-    [[nodiscard]] pg::Connection open_source() const { return open_end("source", context_.ends.source, "switch-over", stop_); }
-    [[nodiscard]] pg::Connection open_target() const { return open_end("target", context_.ends.target, "switch-over", stop_); }
+    [[nodiscard]] pg::Connection open_source() const {
+        return open_end("source", context_.ends.source, "switch-over", stop_);
+    }
+    [[nodiscard]] pg::Connection open_target() const {
+        return open_end("target", context_.ends.target, "switch-over", stop_);
+    }
 
     /// Asks the target itself (law 2), in a session of its own.
     void prove_drained() {
@@ -82,7 +92,8 @@ private:
         apply::Origin origin(target, context_.names.origin(), context_.consistent_point);
         const auto applied = origin.flushed_progress();
         if (applied < *end)
-            throw Error(Recovery::operator_action, fmt::format("the target has applied up to {}, the end position is {}", applied, *end),
+            throw Error(Recovery::operator_action,
+                        fmt::format("the target has applied up to {}, the end position is {}", applied, *end),
                         "Go on with --resume; do not switch the application over");
         log::info("All changes up to the end position {} are on the target (applied up to {})", *end, applied);
     }
@@ -97,7 +108,8 @@ private:
         std::vector<catalog::Sequence> wanted;
         for (auto& sequence : catalog::sequences(source)) {
             if (!known.contains(sequence.name)) {
-                if (sequence.extension.empty()) log::warning("Sequence {} does not exist on the target and is left out", sequence.name);
+                if (sequence.extension.empty())
+                    log::warning("Sequence {} does not exist on the target and is left out", sequence.name);
                 continue;
             }
             wanted.push_back(std::move(sequence));
@@ -108,24 +120,30 @@ private:
             const auto last = std::min(first + batch, wanted.size());
             std::string sql = "SELECT 1";
             for (auto i = first; i < last; ++i)
-                sql += fmt::format(", pg_catalog.setval({}, {}, {})", pg::quote_literal(wanted[i].name.quoted()), values[i].last_value,
-                                   values[i].is_called ? "true" : "false");
+                sql += fmt::format(", pg_catalog.setval({}, {}, {})", pg::quote_literal(wanted[i].name.quoted()),
+                                   values[i].last_value, values[i].is_called ? "true" : "false");
             target.exec(sql);
         }
         const auto now = catalog::read_values(target, wanted);
         for (std::size_t i = 0; i < wanted.size(); ++i)
             if (now[i] != values[i])
-                throw Error(Recovery::operator_action, fmt::format("sequence {} stands at {} on the target, at {} on the source", wanted[i].name,
-                                                                   now[i].last_value, values[i].last_value),
+                throw Error(Recovery::operator_action,
+                            fmt::format("sequence {} stands at {} on the target, at {} on the source", wanted[i].name,
+                                        now[i].last_value, values[i].last_value),
                             "Does something use the target already? Go on with --resume");
         log::info("{} sequences set", wanted.size());
+    }
+
+    /// Tables that were copied under different snapshots did not fit together before the changes between them were applied.
+    void finish_foreign_keys() {
+        copy::Progress progress;
+        copy::build_foreign_keys(BaseCopy::copy_options(context_), progress, stop_);
     }
 
     /// What they read has changed since the base copy. One that fails is named, and is the user's to refresh.
     void refresh_views() {
         copy::Progress progress;
         copy::refresh_materialized_views(BaseCopy::copy_options(context_), progress, stop_);
-        for (const auto& warning : progress.warnings()) log::warning("{}", warning);
     }
 
     void restore_triggers() {
@@ -133,7 +151,8 @@ private:
         const auto left = undo_all(context_.store, state::Side::target, target);
         for (const auto& what : left) log::error("not restored: {}", what);
         if (!left.empty())
-            throw Error(Recovery::operator_action, fmt::format("{} triggers could not be put back on the target", left.size()),
+            throw Error(Recovery::operator_action,
+                        fmt::format("{} triggers could not be put back on the target", left.size()),
                         "Mend what the ERROR lines name, then go on with --resume");
     }
 

@@ -54,13 +54,15 @@ namespace detail {
 }  // namespace detail
 
 /// @throws Error  (operator_action) naming the first that does not exist, with the nearest names
-[[nodiscard]] inline std::vector<catalog::QualifiedName> find_tables(std::string_view option, const std::vector<std::string>& wanted,
+[[nodiscard]] inline std::vector<catalog::QualifiedName> find_tables(std::string_view option,
+                                                                     const std::vector<std::string>& wanted,
                                                                      const std::vector<catalog::Table>& tables) {
     std::vector<catalog::QualifiedName> found;
     for (const auto& text : wanted) {
         const auto name = parse_table_name(text);
         if (!name)
-            throw Error(Recovery::operator_action, fmt::format("{}: '{}' is not the name of a table with its schema", option, text),
+            throw Error(Recovery::operator_action,
+                        fmt::format("{}: '{}' is not the name of a table with its schema", option, text),
                         "Write schema.table; a part with upper case or special characters stands in double quotes");
         if (std::ranges::any_of(tables, [&](const catalog::Table& table) { return table.name == *name; })) {
             found.push_back(*name);
@@ -77,8 +79,9 @@ namespace detail {
         std::ranges::partial_sort(near, near.begin() + static_cast<std::ptrdiff_t>(shown));
         std::string nearest;
         for (std::size_t i = 0; i < shown; ++i) nearest += fmt::format("{}{}", i == 0 ? "" : ", ", near[i].second);
-        throw Error(Recovery::operator_action, fmt::format("{}: the source has no table {}", option, *name),
-                    nearest.empty() ? "The source has no tables at all" : fmt::format("The nearest names are: {}", nearest));
+        throw Error(
+            Recovery::operator_action, fmt::format("{}: the source has no table {}", option, *name),
+            nearest.empty() ? "The source has no tables at all" : fmt::format("The nearest names are: {}", nearest));
     }
     return found;
 }

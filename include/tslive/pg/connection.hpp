@@ -85,7 +85,8 @@ public:
     /// @}
 
 private:
-    Connection(ConnectionHandle conn, std::unique_ptr<Waiter> waiter) : conn_(std::move(conn)), waiter_(std::move(waiter)) {}
+    Connection(ConnectionHandle conn, std::unique_ptr<Waiter> waiter)
+        : conn_(std::move(conn)), waiter_(std::move(waiter)) {}
     void check_sent(int sent);
     static ConnectionHandle connect(const ConnInfo& info, Waiter& waiter);
 

@@ -108,7 +108,8 @@ private:
         return keys;
     }
     [[nodiscard]] static std::string usage() {
-        return "Write it as postgresql://user@host:port/dbname?option=value, or as 'host=… port=… dbname=… user=…'; in a URI, "
+        return "Write it as postgresql://user@host:port/dbname?option=value, or as 'host=… port=… dbname=… user=…'; in "
+               "a URI, "
                "reserved characters are percent-encoded";
     }
 

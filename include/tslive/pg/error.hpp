@@ -21,7 +21,8 @@ public:
     };
 
     ServerError(Recovery recovery, Report report, std::string_view doing = {}, std::string remedy = {})
-        : Error(recovery, text(report, doing), remedy.empty() ? report.hint : std::move(remedy)), report_(std::move(report)) {}
+        : Error(recovery, text(report, doing), remedy.empty() ? report.hint : std::move(remedy)),
+          report_(std::move(report)) {}
 
     [[nodiscard]] SqlState state() const noexcept { return report_.state; }
     [[nodiscard]] const std::string& primary() const noexcept { return report_.primary; }
@@ -47,7 +48,8 @@ private:
 
 /// The table behind the retry loop: which SQLSTATEs go away by themselves.
 [[nodiscard]] constexpr Recovery recovery_for(SqlState state) noexcept {
-    if (state == sqlstate::serialization_failure || state == sqlstate::deadlock_detected) return Recovery::retry_transaction;
+    if (state == sqlstate::serialization_failure || state == sqlstate::deadlock_detected)
+        return Recovery::retry_transaction;
     if (state.code_class() == "08" || state == sqlstate::admin_shutdown || state == sqlstate::crash_shutdown ||
         state == sqlstate::cannot_connect_now || state == sqlstate::too_many_connections)
         return Recovery::reconnect;

@@ -38,7 +38,9 @@ public:
         return add(owned_.back().data(), static_cast<int>(value.size()), 1);
     }
     /// @pre the bytes outlive the statement's sending
-    Params& binary_view(Bytes value) { return add(reinterpret_cast<const char*>(value.data()), static_cast<int>(value.size()), 1); }
+    Params& binary_view(Bytes value) {
+        return add(reinterpret_cast<const char*>(value.data()), static_cast<int>(value.size()), 1);
+    }
     /// A value in text form without a copy. @pre it ends with a zero byte and outlives the statement's sending
     Params& text_view(const char* value, std::size_t bytes) { return add(value, static_cast<int>(bytes), 0); }
 

@@ -28,7 +28,8 @@ public:
     [[nodiscard]] bool empty() const { return rows() == 0; }
     [[nodiscard]] bool is_null(int row, int column) const { return PQgetisnull(result_.get(), row, column) == 1; }
     [[nodiscard]] std::string_view at(int row, int column) const {
-        return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+        return {PQgetvalue(result_.get(), row, column),
+                static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
     }
     [[nodiscard]] std::string text(int row, int column) const { return std::string{at(row, column)}; }
     [[nodiscard]] std::optional<std::string> optional(int row, int column) const {
@@ -51,7 +52,8 @@ public:
     /// @throws Error  (operator_action) when the value is no WAL position
     [[nodiscard]] Lsn lsn(int row, int column) const {
         if (const auto value = Lsn::parse(at(row, column))) return *value;
-        throw Error(Recovery::operator_action, fmt::format("the server sent '{}' where a WAL position was expected", at(row, column)));
+        throw Error(Recovery::operator_action,
+                    fmt::format("the server sent '{}' where a WAL position was expected", at(row, column)));
     }
 
     /// "UPDATE 3": the server's word on what was done.

@@ -34,7 +34,8 @@ public:
         if (!failing_) since_ = now;
         failing_ = true;
         if (now - since_ > budget_.total) throw;
-        log::warning("{}: {}; trying again in {:.1f} s", doing, error.what(), static_cast<double>(wait_.count()) / 1000);
+        log::warning("{}: {}; trying again in {:.1f} s", doing, error.what(),
+                     static_cast<double>(wait_.count()) / 1000);
         if (!waiter.sleep(wait_)) throw Stopped{};
         wait_ = std::min(wait_ * 2, budget_.longest_wait);
     }

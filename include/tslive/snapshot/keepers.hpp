@@ -49,7 +49,8 @@ class Keepers {
 public:
     Keepers(pg::ConnInfo source, std::string_view snapshot, std::stop_token stop, std::size_t count = 2)
         : source_(std::move(source)), stop_(std::move(stop)), wanted_(count) {
-        for (std::size_t i = 0; i < wanted_; ++i) keepers_.push_back(std::make_unique<Keeper>(source_, snapshot, stop_));
+        for (std::size_t i = 0; i < wanted_; ++i)
+            keepers_.push_back(std::make_unique<Keeper>(source_, snapshot, stop_));
     }
 
     /// Of the keeper that has lived longest: what others import.
@@ -72,8 +73,10 @@ public:
             }
         });
         if (keepers_.empty())
-            throw Error(Recovery::operator_action, "every session that kept the snapshot is gone, and the snapshot with them",
-                        "Tables that were copied stay copied. If the base copy was not finished, ts-migrate --resume copies the others under a "
+            throw Error(Recovery::operator_action,
+                        "every session that kept the snapshot is gone, and the snapshot with them",
+                        "Tables that were copied stay copied. If the base copy was not finished, ts-migrate --resume "
+                        "copies the others under a "
                         "new snapshot of its own");
         while (keepers_.size() < wanted_) {
             try {

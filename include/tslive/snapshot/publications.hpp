@@ -19,10 +19,10 @@ namespace tslive::snapshot {
 /// What the two publications hold. A publication of updates makes the source refuse UPDATE and DELETE on every member without a usable
 /// replica identity, so only tables that have one are in the second (law 10; CASES A1, A2).
 struct PublicationPlan {
-    bool all_tables = false;                          ///< FOR ALL TABLES, which carries tables to come
-    std::vector<std::string> members;                 ///< of the first, when it is a list: `ONLY "s"."t"`, or a partitioned table
-    std::vector<std::string> identity_members;        ///< of the second
-    std::vector<catalog::QualifiedName> inserts_only; ///< whose UPDATE and DELETE are not replicated
+    bool all_tables = false;           ///< FOR ALL TABLES, which carries tables to come
+    std::vector<std::string> members;  ///< of the first, when it is a list: `ONLY "s"."t"`, or a partitioned table
+    std::vector<std::string> identity_members;         ///< of the second
+    std::vector<catalog::QualifiedName> inserts_only;  ///< whose UPDATE and DELETE are not replicated
 };
 
 /// Only permanent tables are decoded; an extension's own tables are made by the extension, its configuration tables are data.
@@ -50,7 +50,8 @@ struct PublicationPlan {
         if (!table.usable_identity || !publishable(table))
             for (const auto* parent = &table; parent != nullptr; parent = above(*parent)) spoiled.insert(parent->id);
     const auto covers = [&](const catalog::Table& table) {
-        return table.kind == catalog::RelationKind::partitioned_table && capabilities.publish_via_root() && !spoiled.contains(table.id);
+        return table.kind == catalog::RelationKind::partitioned_table && capabilities.publish_via_root() &&
+               !spoiled.contains(table.id);
     };
     const auto covered = [&](const catalog::Table& table) {
         for (const auto* parent = above(table); parent != nullptr; parent = above(*parent))
@@ -88,7 +89,8 @@ inline void create_publications(pg::Connection& source, const Names& names, cons
         return members.empty() ? std::string{} : fmt::format(" FOR TABLE {}", fmt::join(members, ", "));
     };
     pg::Transaction transaction(source);
-    source.exec(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'insert, truncate')", pg::quote_identifier(names.publication_all()),
+    source.exec(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'insert, truncate')",
+                            pg::quote_identifier(names.publication_all()),
                             plan.all_tables ? " FOR ALL TABLES" : list(plan.members)));
     source.exec(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'update, delete')",
                             pg::quote_identifier(names.publication_identity()), list(plan.identity_members)));

@@ -12,7 +12,7 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
             return nullptr;
         case Standing::made_later:
             throw UnknownTable(
-                sent,
+                relation.id,
                 fmt::format("a change of {} arrived, a table that was made on the source after the snapshot", sent),
                 fmt::format(
                     "Create {} on the target with the source's definition, then go on with --resume: it is then "

@@ -29,25 +29,36 @@ namespace detail {
 /// The directory must hold a snapshot, and neither a finished migration nor, without --resume, an unfinished one.
 inline void check_state(const state::Store& store, const MigrateOptions& options) {
     if (!store.fact(fact::consistent_point))
-        throw Error(Recovery::operator_action, fmt::format("{} holds the remains of a snapshot command that did not get as far as a snapshot", options.dir.string()),
-                    fmt::format("Remove them with: {} --prune   then take a new snapshot", with_dir(options.commands.clean, options)));
+        throw Error(Recovery::operator_action,
+                    fmt::format("{} holds the remains of a snapshot command that did not get as far as a snapshot",
+                                options.dir.string()),
+                    fmt::format("Remove them with: {} --prune   then take a new snapshot",
+                                with_dir(options.commands.clean, options)));
     if (store.done(step::complete))
-        throw Error(Recovery::operator_action, fmt::format("the migration in {} is complete", options.dir.string()),
-                    fmt::format("Remove what it left behind with: {} --prune", with_dir(options.commands.clean, options)));
+        throw Error(
+            Recovery::operator_action, fmt::format("the migration in {} is complete", options.dir.string()),
+            fmt::format("Remove what it left behind with: {} --prune", with_dir(options.commands.clean, options)));
     if (store.done(step::started) && !options.resume)
-        throw Error(Recovery::operator_action, fmt::format("the migration in {} has begun and is not finished", options.dir.string()),
-                    fmt::format("Go on with: {} --resume   or give it up with: {} --prune", with_dir(options.commands.migrate, options), with_dir(options.commands.clean, options)));
+        throw Error(
+            Recovery::operator_action,
+            fmt::format("the migration in {} has begun and is not finished", options.dir.string()),
+            fmt::format("Go on with: {} --resume   or give it up with: {} --prune",
+                        with_dir(options.commands.migrate, options), with_dir(options.commands.clean, options)));
 }
 
 /// Without a snapshot nothing can be dumped. Once the schema is here, lost tables are copied under a new one.
-inline void check_snapshot(const state::Store& store, const state::Layout& layout, const MigrateOptions& options, pg::Connection& source) {
+inline void check_snapshot(const state::Store& store, const state::Layout& layout, const MigrateOptions& options,
+                           pg::Connection& source) {
     if (store.done(step::dump)) return;
-    const auto remedy = store.done(step::started)
-                            ? fmt::format("Begin anew: {} --prune, then {}", with_dir(options.commands.clean, options), with_dir(options.commands.snapshot, options))
-                            : fmt::format("Is the snapshot command still running? If not: {} --prune, then {} in a terminal of its own",
-                                          with_dir(options.commands.clean, options), with_dir(options.commands.snapshot, options));
+    const auto remedy =
+        store.done(step::started)
+            ? fmt::format("Begin anew: {} --prune, then {}", with_dir(options.commands.clean, options),
+                          with_dir(options.commands.snapshot, options))
+            : fmt::format("Is the snapshot command still running? If not: {} --prune, then {} in a terminal of its own",
+                          with_dir(options.commands.clean, options), with_dir(options.commands.snapshot, options));
     const auto name = live_snapshot(layout);
-    if (!name) throw Error(Recovery::operator_action, fmt::format("{} holds no live snapshot", options.dir.string()), remedy);
+    if (!name)
+        throw Error(Recovery::operator_action, fmt::format("{} holds no live snapshot", options.dir.string()), remedy);
     try {
         pg::Transaction transaction(source, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         source.exec(fmt::format("SET TRANSACTION SNAPSHOT {}", pg::quote_literal(*name)));
@@ -95,7 +106,8 @@ inline void migrate_from_here(const MigrateOptions& given, const Operator& user,
     const auto ends = parse_ends(options);
     if (!state::Store::exists(layout))
         throw Error(Recovery::operator_action, fmt::format("{} holds no migration", options.dir.string()),
-                    fmt::format("Take a snapshot first, in a terminal of its own: {}", with_dir(options.commands.snapshot, options)));
+                    fmt::format("Take a snapshot first, in a terminal of its own: {}",
+                                with_dir(options.commands.snapshot, options)));
     const auto lock = state::Lock::acquire(layout, "ts-migrate");
     auto store = state::Store::open(layout);
     check_state(store, options);
@@ -119,7 +131,8 @@ inline void migrate_from_here(const MigrateOptions& given, const Operator& user,
                           .user = user,
                           .names = {store.migration().id},
                           .consistent_point = *consistent_point,
-                          .skip_data = find_tables("--skip-table-data", options.skip_table_data, catalog::tables(source, catalog::Sizes::estimated))};
+                          .skip_data = find_tables("--skip-table-data", options.skip_table_data,
+                                                   catalog::tables(source, catalog::Sizes::estimated))};
     check_snapshot(store, layout, options, source);
     static_cast<void>(BaseCopy::find_tools(context, stop));  // before anything is changed
     store.set_fact(fact::options, save_options(options));
@@ -138,7 +151,8 @@ inline void migrate(const MigrateOptions& options, const Operator& user, std::st
     try {
         detail::migrate_from_here(options, user, stop);
     } catch (const Stopped&) {
-        log::warning("The migration is not finished. Go on with: {} --resume", with_dir(options.commands.migrate, options));
+        log::warning("The migration is not finished. Go on with: {} --resume",
+                     with_dir(options.commands.migrate, options));
         throw;
     }
 }

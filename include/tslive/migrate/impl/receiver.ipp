@@ -69,21 +69,30 @@ inline void Receiver::check_slot(const std::stop_token& stop) {
     const auto slot = snapshot::slot_state(source, options_.slot);
     constexpr auto start_over = "The changes since then cannot be had any more. Run ts-clean and begin a new migration";
     if (!slot)
-        throw Error(Recovery::operator_action, fmt::format("replication slot {} does not exist on the source any more", options_.slot), start_over);
-    if (slot->wal_status == "lost")
         throw Error(Recovery::operator_action,
-                    fmt::format("replication slot {} is lost: the source removed WAL that it needed (max_slot_wal_keep_size)", options_.slot),
+                    fmt::format("replication slot {} does not exist on the source any more", options_.slot),
                     start_over);
+    if (slot->wal_status == "lost")
+        throw Error(
+            Recovery::operator_action,
+            fmt::format("replication slot {} is lost: the source removed WAL that it needed (max_slot_wal_keep_size)",
+                        options_.slot),
+            start_over);
     if (slot->confirmed_flush > writer_.durable_boundary())
-        throw Error(Recovery::operator_action,
-                    fmt::format("replication slot {} has confirmed {}, but the spool ends at {}: changes between them are missing",
-                                options_.slot, slot->confirmed_flush, writer_.durable_boundary()),
-                    "Was the directory restored from a copy, or the slot read by somebody else? Run ts-clean and begin a new migration");
+        throw Error(
+            Recovery::operator_action,
+            fmt::format(
+                "replication slot {} has confirmed {}, but the spool ends at {}: changes between them are missing",
+                options_.slot, slot->confirmed_flush, writer_.durable_boundary()),
+            "Was the directory restored from a copy, or the slot read by somebody else? Run ts-clean and begin a new "
+            "migration");
     if (!slot->active) return;
-    const auto ours = source.exec("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND application_name = $2",
-                                  pg::Params{}.number(slot->active_pid).text(fmt::format("ts-live {}", detail::receiver_purpose)));
+    const auto ours =
+        source.exec("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND application_name = $2",
+                    pg::Params{}.number(slot->active_pid).text(fmt::format("ts-live {}", detail::receiver_purpose)));
     if (ours.empty())
-        throw Error(Recovery::reconnect, fmt::format("replication slot {} is in use by process {} of the source", options_.slot, slot->active_pid));
+        throw Error(Recovery::reconnect, fmt::format("replication slot {} is in use by process {} of the source",
+                                                     options_.slot, slot->active_pid));
     // A session of an earlier run whose end the server has not noticed; the directory's lock says that nobody else is us.
     log::info("Ending an earlier session of ours on the source (process {})", slot->active_pid);
     source.exec("SELECT pg_catalog.pg_terminate_backend($1)", pg::Params{}.number(slot->active_pid));
@@ -92,10 +101,12 @@ inline void Receiver::check_slot(const std::stop_token& stop) {
 
 inline void Receiver::run_session(Waiter& waiter) {
     check_slot(waiter.token());
-    auto connection = pg::Connection::open(options_.source, detail::receiver_purpose, waiter.token(), pg::ConnectionKind::replication);
+    auto connection = pg::Connection::open(options_.source, detail::receiver_purpose, waiter.token(),
+                                           pg::ConnectionKind::replication);
     if (const auto identity = pg::identify_system(connection); identity.system_identifier != options_.system_identifier)
         throw Error(Recovery::operator_action,
-                    fmt::format("the source is cluster {} now; the migration began with cluster {}", identity.system_identifier, options_.system_identifier),
+                    fmt::format("the source is cluster {} now; the migration began with cluster {}",
+                                identity.system_identifier, options_.system_identifier),
                     "Check where the source's address leads: a load balancer, a restored copy?");
 
     const auto start = writer_.durable_boundary();
@@ -118,7 +129,9 @@ inline void Receiver::run_session(Waiter& waiter) {
         } while (session.stream.wait(std::chrono::milliseconds{0}));
         const auto now = std::chrono::steady_clock::now();
         const bool quiet_due = session.quiet_until > session.noted && now - session.synced_at >= detail::quiet_time;
-        if (session.status_asked || quiet_due || (session.unsynced_bytes > 0 && now - session.synced_at >= detail::gather_time)) sync(session);
+        if (session.status_asked || quiet_due ||
+            (session.unsynced_bytes > 0 && now - session.synced_at >= detail::gather_time))
+            sync(session);
         if (now - session.status_at >= detail::status_interval) {
             session.stream.send_status(session.confirmed);
             session.status_at = now;
@@ -151,7 +164,8 @@ inline void Receiver::take_message(Session& session, const pg::WalData& data) {
     }
     if (type == MessageType::relation) {
         constexpr std::size_t id_at = 1;
-        if (data.message.size() < id_at + sizeof(std::uint32_t)) throw DecodeError("a Relation message without an id", data.message.size(), 'R');
+        if (data.message.size() < id_at + sizeof(std::uint32_t))
+            throw DecodeError("a Relation message without an id", data.message.size(), 'R');
         writer_.remember(load_be<std::uint32_t>(data.message.data() + id_at), data.start, data.message);
     }
 }

@@ -36,14 +36,13 @@ namespace detail {
 inline void report(const std::vector<checks::Finding>& findings) {
     std::size_t fatal = 0;
     for (const auto& finding : findings) {
-        const auto text = fmt::format("{}: {}{}{}", finding.check, finding.text, finding.remedy.empty() ? "" : ". ", finding.remedy);
+        const auto text =
+            fmt::format("{}: {}{}{}", finding.check, finding.text, finding.remedy.empty() ? "" : ". ", finding.remedy);
         switch (finding.weight) {
             case checks::Weight::passed: log::debug("{}", text); break;
             case checks::Weight::note: log::info("{}", text); break;
             case checks::Weight::warning: log::warning("{}", text); break;
-            case checks::Weight::fatal:
-                log::error("{}", text);
-                ++fatal;
+            case checks::Weight::fatal: log::error("{}", text); ++fatal;
         }
     }
     if (fatal > 0)
@@ -80,17 +79,22 @@ inline void report(const std::vector<checks::Finding>& findings) {
     for (const auto& extension : catalog::extensions(source))
         for (const auto& table : extension.configuration) configuration.insert(table.name);
     auto tables = catalog::tables(source, catalog::Sizes::estimated);
-    std::erase_if(tables, [&](const catalog::Table& table) { return !table.extension.empty() && !configuration.contains(table.name); });
+    std::erase_if(tables, [&](const catalog::Table& table) {
+        return !table.extension.empty() && !configuration.contains(table.name);
+    });
     return tables;
 }
 
 /// The seed's warning. @returns false when stop was requested
 [[nodiscard]] inline bool confirm_inserts_only(const snapshot::PublicationPlan& plan, const Operator& user) {
     if (plan.inserts_only.empty()) return true;
-    log::warning("The following tables in the Source DB have neither a primary key nor a REPLICA IDENTITY (FULL/INDEX)");
+    log::warning(
+        "The following tables in the Source DB have neither a primary key nor a REPLICA IDENTITY (FULL/INDEX)");
     log::warning("UPDATE and DELETE statements on these tables will not be replicated to the Target DB");
     for (const auto& table : plan.inserts_only) log::warning("       - {}", table);
-    return user.confirm("They keep working on the source. To replicate them, stop here, give these tables a REPLICA IDENTITY, and begin again");
+    return user.confirm(
+        "They keep working on the source. To replicate them, stop here, give these tables a REPLICA IDENTITY, and "
+        "begin again");
 }
 
 /// The new migration's state, with a journal; what was made is undone and forgotten unless the command gets as far as keep().
@@ -104,11 +108,13 @@ public:
         if (kept_) return;
         try {
             auto session = pg::Connection::open(source_, "snapshot undo");
-            if (!undo_all(*store_, state::Side::source, session).empty()) throw Error(Recovery::operator_action, "not everything could be removed");
+            if (!undo_all(*store_, state::Side::source, session).empty())
+                throw Error(Recovery::operator_action, "not everything could be removed");
             store_.reset();
             state::prune_directory(layout_);
         } catch (const std::exception& error) {
-            log::warning("What was made on the source is still there; remove it with the clean command: {}", error.what());
+            log::warning("What was made on the source is still there; remove it with the clean command: {}",
+                         error.what());
         }
     }
     [[nodiscard]] state::Store& store() { return *store_; }
@@ -126,28 +132,35 @@ inline void refuse_if_occupied(const state::Layout& layout, const SnapshotOption
     const auto store = state::Store::open(layout);
     const auto clean = with_dir(options.commands.clean, options) + " --prune";
     if (store.done(step::complete))
-        throw Error(Recovery::operator_action, fmt::format("{} holds a migration that is complete", options.dir.string()),
+        throw Error(Recovery::operator_action,
+                    fmt::format("{} holds a migration that is complete", options.dir.string()),
                     fmt::format("Remove it with: {}   or give --dir another directory", clean));
     if (store.done(step::started))
         throw Error(Recovery::operator_action, fmt::format("{} holds a migration that has begun", options.dir.string()),
-                    fmt::format("Go on with: {} --resume   or give it up with: {}", with_dir(options.commands.migrate, options), clean));
-    throw Error(Recovery::operator_action, fmt::format("{} holds a snapshot of an earlier run that is gone, and its slot", options.dir.string()),
+                    fmt::format("Go on with: {} --resume   or give it up with: {}",
+                                with_dir(options.commands.migrate, options), clean));
+    throw Error(Recovery::operator_action,
+                fmt::format("{} holds a snapshot of an earlier run that is gone, and its slot", options.dir.string()),
                 fmt::format("Remove both with: {}   then take a new snapshot", clean));
 }
 
 /// @throws Stopped  with a word on what that means
 inline void give_up(const SnapshotOptions& options, const state::Store& store) {
     if (store.done(step::started))
-        log::warning("The snapshot is given up before the base copy is done: tables that are not copied yet will be copied under a new one");
+        log::warning(
+            "The snapshot is given up before the base copy is done: tables that are not copied yet will be copied "
+            "under a new one");
     else
-        log::warning("The snapshot is given up. The slot stays on the source and keeps its WAL: remove it with: {} --prune",
-                     with_dir(options.commands.clean, options));
+        log::warning(
+            "The snapshot is given up. The slot stays on the source and keeps its WAL: remove it with: {} --prune",
+            with_dir(options.commands.clean, options));
     throw Stopped{};
 }
 
 /// Holds the snapshot and says why it ends.
 /// @throws Stopped  when the user ends it
-inline void hold(snapshot::Keepers& keepers, const SnapshotOptions& options, const state::Layout& layout, const state::Store& store, Waiter& waiter) {
+inline void hold(snapshot::Keepers& keepers, const SnapshotOptions& options, const state::Layout& layout,
+                 const state::Store& store, Waiter& waiter) {
     using Care = snapshot::Keepers::Care;
     constexpr std::chrono::milliseconds look_every{500};
     constexpr std::chrono::seconds touch_every{15};
@@ -188,17 +201,19 @@ inline void take_snapshot(const SnapshotOptions& options, const Operator& user, 
         auto target = open_end("target", ends.target, "snapshot", stop);
         return identify(target);
     }();
-    const auto plan = snapshot::plan_publications(detail::tables_to_migrate(source), snapshot::may_publish_all_tables(source),
-                                                  catalog::Capabilities{source.server_version()});
+    const auto plan =
+        snapshot::plan_publications(detail::tables_to_migrate(source), snapshot::may_publish_all_tables(source),
+                                    catalog::Capabilities{source.server_version()});
     if (!detail::confirm_inserts_only(plan, user)) throw Stopped{};
 
     const auto names = snapshot::Names::random();
-    detail::NewMigration fresh(layout, ends.source, {.id = names.id,
-                                                     .source = identify(source),
-                                                     .target = target_identity,
-                                                     .slot = names.slot(),
-                                                     .consistent_point = {},
-                                                     .created_at = source.exec("SELECT now()").text(0, 0)});
+    detail::NewMigration fresh(layout, ends.source,
+                               {.id = names.id,
+                                .source = identify(source),
+                                .target = target_identity,
+                                .slot = names.slot(),
+                                .consistent_point = {},
+                                .created_at = source.exec("SELECT now()").text(0, 0)});
     auto& store = fresh.store();
     for (const auto& publication : {names.publication_all(), names.publication_identity()})
         store.journal(state::Side::source, "publication " + publication, snapshot::drop_publication_sql(publication));

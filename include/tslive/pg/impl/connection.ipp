@@ -16,8 +16,9 @@ namespace detail {
 [[nodiscard]] inline bool refused_for_good(std::string_view message) {
     // libpq gives no SQLSTATE for a failed connection, so this one place has to read text. A sentence missed here costs a few retries.
     for (const std::string_view sentence :
-         {"password authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry", "permission denied",
-          "could not translate host name", "is not permitted to log in", "invalid port number", "invalid integer value", "root certificate file"})
+         {"password authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry",
+          "permission denied", "could not translate host name", "is not permitted to log in", "invalid port number",
+          "invalid integer value", "root certificate file"})
         if (message.find(sentence) != std::string_view::npos) return true;
     return false;
 }
@@ -27,7 +28,8 @@ namespace detail {
         return "Check user and password of the connection string, or the password file (~/.pgpass)";
     if (message.find("database") != std::string_view::npos && message.find("does not exist") != std::string_view::npos)
         return "Check the database name, or create the database first";
-    if (message.find("translate host name") != std::string_view::npos) return "Check the host name of the connection string";
+    if (message.find("translate host name") != std::string_view::npos)
+        return "Check the host name of the connection string";
     return "Check that the server runs, that host and port are right, and that it accepts connections from here";
 }
 
@@ -44,7 +46,8 @@ inline ConnectionHandle Connection::connect(const ConnInfo& info, Waiter& waiter
 
     ConnectionHandle conn{PQconnectStartParams(keys.data(), values.data(), 0)};
     if (!conn) throw Error(Recovery::operator_action, "out of memory while connecting");
-    const auto timeout = std::chrono::seconds{std::max(2, std::atoi(info.value("connect_timeout").value_or("30").c_str()))};
+    const auto timeout =
+        std::chrono::seconds{std::max(2, std::atoi(info.value("connect_timeout").value_or("30").c_str()))};
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     auto polling = PGRES_POLLING_WRITING;
     while (PQstatus(conn.get()) != CONNECTION_BAD && polling != PGRES_POLLING_OK && polling != PGRES_POLLING_FAILED) {
@@ -53,7 +56,8 @@ inline ConnectionHandle Connection::connect(const ConnInfo& info, Waiter& waiter
         const auto outcome = waiter.wait(PQsocket(conn.get()), events, std::max(left, std::chrono::milliseconds{0}));
         if (outcome == Waiter::Outcome::stopped) throw Stopped{};
         if (outcome == Waiter::Outcome::timeout)
-            throw Error(Recovery::reconnect, fmt::format("no answer from {} within {} s", info.describe(), timeout.count()),
+            throw Error(Recovery::reconnect,
+                        fmt::format("no answer from {} within {} s", info.describe(), timeout.count()),
                         detail::connect_remedy({}));
         if (outcome == Waiter::Outcome::ready) polling = PQconnectPoll(conn.get());
     }
@@ -65,7 +69,8 @@ inline ConnectionHandle Connection::connect(const ConnInfo& info, Waiter& waiter
     return conn;
 }
 
-inline Connection Connection::open(const ConnInfo& info, std::string_view purpose, std::stop_token stop, ConnectionKind kind) {
+inline Connection Connection::open(const ConnInfo& info, std::string_view purpose, std::stop_token stop,
+                                   ConnectionKind kind) {
     auto wanted = info.with("application_name", fmt::format("ts-live {}", purpose))
                       .with_default("keepalives_idle", "30")
                       .with_default("keepalives_interval", "10")
@@ -75,7 +80,8 @@ inline Connection Connection::open(const ConnInfo& info, std::string_view purpos
     auto handle = connect(wanted, *waiter);
     Connection connection{std::move(handle), std::move(waiter)};
     PQsetnonblocking(connection.native(), 1);
-    PQsetNoticeProcessor(connection.native(), [](void*, const char*) {}, nullptr);
+    PQsetNoticeProcessor(
+        connection.native(), [](void*, const char*) {}, nullptr);
 
     connection.exec(session_settings(connection.server_version()));
     // One encoding for all sessions, so that text passes from server to server unchanged; bytes of a SQL_ASCII database have none.
@@ -157,8 +163,8 @@ inline Result Connection::exec(std::string_view sql) {
 }
 
 inline Result Connection::exec(std::string_view sql, const Params& params) {
-    check_sent(PQsendQueryParams(conn_.get(), std::string{sql}.c_str(), params.count(), nullptr, params.values(), params.lengths(),
-                                 params.formats(), 0));
+    check_sent(PQsendQueryParams(conn_.get(), std::string{sql}.c_str(), params.count(), nullptr, params.values(),
+                                 params.lengths(), params.formats(), 0));
     return finish_statement();
 }
 
@@ -168,8 +174,8 @@ inline void Connection::prepare(std::string_view name, std::string_view sql) {
 }
 
 inline Result Connection::exec_prepared(std::string_view name, const Params& params) {
-    check_sent(PQsendQueryPrepared(conn_.get(), std::string{name}.c_str(), params.count(), params.values(), params.lengths(),
-                                   params.formats(), 0));
+    check_sent(PQsendQueryPrepared(conn_.get(), std::string{name}.c_str(), params.count(), params.values(),
+                                   params.lengths(), params.formats(), 0));
     return finish_statement();
 }
 
@@ -179,7 +185,8 @@ inline ConnInfo Connection::effective_info() const {
     if (!options) throw Error(Recovery::operator_action, "out of memory");
     for (const auto* option = options.get(); option->keyword != nullptr; ++option)
         if (option->val != nullptr && *option->val != '\0') info = info.with(option->keyword, option->val);
-    if (const char* password = PQpass(conn_.get()); password != nullptr && *password != '\0') info = info.with("password", password);
+    if (const char* password = PQpass(conn_.get()); password != nullptr && *password != '\0')
+        info = info.with("password", password);
     return info;
 }
 
@@ -190,7 +197,8 @@ inline void Connection::cancel() noexcept {
 }
 
 inline Transaction::~Transaction() {
-    if (connection_ == nullptr || !connection_->in_transaction() || connection_->waiter().token().stop_requested()) return;
+    if (connection_ == nullptr || !connection_->in_transaction() || connection_->waiter().token().stop_requested())
+        return;
     try {
         connection_->exec("ROLLBACK");
     } catch (const std::exception&) {  // the server rolls back when the connection goes
@@ -202,7 +210,9 @@ inline void Transaction::commit() {
     try {
         const auto result = connection_->exec("COMMIT");
         if (result.command_tag() != "COMMIT")
-            throw Error(Recovery::operator_action, fmt::format("the server answered {} to COMMIT: the transaction had failed", result.command_tag()));
+            throw Error(
+                Recovery::operator_action,
+                fmt::format("the server answered {} to COMMIT: the transaction had failed", result.command_tag()));
     } catch (const Error& error) {
         if (error.recovery() != Recovery::reconnect) throw;
         throw Error(Recovery::unknown_outcome, fmt::format("COMMIT without an answer: {}", error.what()));

@@ -8,11 +8,13 @@ namespace tslive::pg {
 namespace detail {
 inline void expect_status(const Result& result, ExecStatusType wanted, std::string_view sql) {
     if (result.status() != wanted)
-        throw Error(Recovery::operator_action, fmt::format("'{}' did not start a COPY: the server answered {}", sql, PQresStatus(result.status())));
+        throw Error(Recovery::operator_action, fmt::format("'{}' did not start a COPY: the server answered {}", sql,
+                                                           PQresStatus(result.status())));
 }
 [[nodiscard]] inline std::int64_t copied_rows(const Result& result) {
     if (const auto rows = result.command_rows()) return *rows;
-    throw Error(Recovery::operator_action, fmt::format("COPY ended with '{}', which counts no rows", result.command_tag()));
+    throw Error(Recovery::operator_action,
+                fmt::format("COPY ended with '{}', which counts no rows", result.command_tag()));
 }
 }  // namespace detail
 
@@ -32,7 +34,8 @@ inline bool CopyOut::read(ByteBuffer& out, std::size_t enough_bytes) {
         if (length == -1) return false;
         if (length == -2) {
             if (PQstatus(connection_->native()) == CONNECTION_BAD) throw detail::connection_lost(connection_->native());
-            throw Error(Recovery::operator_action, fmt::format("COPY: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
+            throw Error(Recovery::operator_action,
+                        fmt::format("COPY: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
         }
         if (!out.empty()) return true;
         connection_->wait_input(false);
@@ -59,7 +62,8 @@ inline void CopyIn::write(Bytes data) {
     constexpr std::size_t most_bytes = 1U << 20;  // one CopyData message; keeps libpq's buffer small
     while (!data.empty()) {
         const auto piece = data.first(std::min(data.size(), most_bytes));
-        const int sent = PQputCopyData(connection_->native(), reinterpret_cast<const char*>(piece.data()), static_cast<int>(piece.size()));
+        const int sent = PQputCopyData(connection_->native(), reinterpret_cast<const char*>(piece.data()),
+                                       static_cast<int>(piece.size()));
         if (sent < 0) throw detail::connection_lost(connection_->native());
         connection_->flush();
         if (sent == 1) data = data.subspan(piece.size());

@@ -5,14 +5,16 @@ namespace tslive::pg {
 inline void Pipeline::enter() {
     if (entered_) return;
     if (PQenterPipelineMode(connection_->native()) != 1)
-        throw Error(Recovery::reconnect, fmt::format("pipeline mode: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
+        throw Error(Recovery::reconnect,
+                    fmt::format("pipeline mode: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
     entered_ = true;
 }
 
 inline void Pipeline::check_sent(int sent, std::size_t bytes) {
     if (sent != 1) {
         if (PQstatus(connection_->native()) == CONNECTION_BAD) throw detail::connection_lost(connection_->native());
-        throw Error(Recovery::operator_action, fmt::format("libpq: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
+        throw Error(Recovery::operator_action,
+                    fmt::format("libpq: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
     }
     ++sent_;
     unsent_bytes_ += bytes + 64;
@@ -23,13 +25,14 @@ inline void Pipeline::check_sent(int sent, std::size_t bytes) {
 
 inline void Pipeline::prepare(std::string_view name, std::string_view sql) {
     enter();
-    check_sent(PQsendPrepare(connection_->native(), std::string{name}.c_str(), std::string{sql}.c_str(), 0, nullptr), sql.size());
+    check_sent(PQsendPrepare(connection_->native(), std::string{name}.c_str(), std::string{sql}.c_str(), 0, nullptr),
+               sql.size());
 }
 
 inline void Pipeline::send(std::string_view sql, const Params& params) {
     enter();
-    check_sent(PQsendQueryParams(connection_->native(), std::string{sql}.c_str(), params.count(), nullptr, params.values(),
-                                 params.lengths(), params.formats(), 0),
+    check_sent(PQsendQueryParams(connection_->native(), std::string{sql}.c_str(), params.count(), nullptr,
+                                 params.values(), params.lengths(), params.formats(), 0),
                sql.size() + params.bytes());
 }
 
@@ -55,9 +58,7 @@ std::optional<Pipeline::Failure> Pipeline::finish(OnResult&& on_result) {
                 case PGRES_COMMAND_OK:
                 case PGRES_TUPLES_OK: on_result(index, result); break;
                 case PGRES_PIPELINE_ABORTED: break;
-                default:
-                    try {
-                        detail::throw_result_error(connection_->native(), result.native());
+                default: try { detail::throw_result_error(connection_->native(), result.native());
                     } catch (const ServerError& error) {
                         if (error.recovery() == Recovery::reconnect) throw;
                         if (!failure) failure.emplace(Failure{index, error});
@@ -67,7 +68,8 @@ std::optional<Pipeline::Failure> Pipeline::finish(OnResult&& on_result) {
         if (PQstatus(connection_->native()) == CONNECTION_BAD) throw detail::connection_lost(connection_->native());
     }
     const Result synced{connection_->next_result()};
-    if (synced.native() == nullptr || synced.status() != PGRES_PIPELINE_SYNC) throw detail::connection_lost(connection_->native());
+    if (synced.native() == nullptr || synced.status() != PGRES_PIPELINE_SYNC)
+        throw detail::connection_lost(connection_->native());
     sent_ = 0;
     return failure;
 }
@@ -75,7 +77,8 @@ std::optional<Pipeline::Failure> Pipeline::finish(OnResult&& on_result) {
 inline void Pipeline::leave() {
     if (!entered_) return;
     if (PQexitPipelineMode(connection_->native()) != 1)
-        throw Error(Recovery::reconnect, fmt::format("leaving pipeline mode: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
+        throw Error(Recovery::reconnect,
+                    fmt::format("leaving pipeline mode: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
     entered_ = false;
 }
 

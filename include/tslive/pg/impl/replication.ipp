@@ -8,7 +8,8 @@ namespace tslive::pg {
 
 inline SystemIdentity identify_system(Connection& replication) {
     const auto row = replication.exec("IDENTIFY_SYSTEM");
-    if (row.rows() != 1) throw Error(Recovery::operator_action, "IDENTIFY_SYSTEM gave no row: is this a PostgreSQL server?");
+    if (row.rows() != 1)
+        throw Error(Recovery::operator_action, "IDENTIFY_SYSTEM gave no row: is this a PostgreSQL server?");
     return {row.text(0, 0), row.number<std::uint32_t>(0, 1), row.lsn(0, 2)};
 }
 
@@ -23,16 +24,19 @@ inline CreatedSlot read_created_slot(const Result& result) {
     return {result.text(0, 0), result.lsn(0, 1), result.text(0, 2)};
 }
 
-inline ReplicationStream::ReplicationStream(Connection& replication, const StreamOptions& options) : connection_(&replication) {
+inline ReplicationStream::ReplicationStream(Connection& replication, const StreamOptions& options)
+    : connection_(&replication) {
     std::string publications;
     for (const auto& publication : options.publications)
         publications += fmt::format("{}{}", publications.empty() ? "" : ",", quote_identifier(publication));
-    const auto command = fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '{}', publication_names {}{})",
-                                     quote_identifier(options.slot), options.start, options.protocol_version,
-                                     quote_literal(publications), options.messages ? ", messages 'true'" : "");
+    const auto command =
+        fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '{}', publication_names {}{})",
+                    quote_identifier(options.slot), options.start, options.protocol_version,
+                    quote_literal(publications), options.messages ? ", messages 'true'" : "");
     const auto result = replication.exec(command);
     if (result.status() != PGRES_COPY_BOTH)
-        throw Error(Recovery::operator_action, fmt::format("START_REPLICATION was answered with {}", PQresStatus(result.status())));
+        throw Error(Recovery::operator_action,
+                    fmt::format("START_REPLICATION was answered with {}", PQresStatus(result.status())));
 }
 
 inline std::optional<StreamEvent> ReplicationStream::poll() {
@@ -45,22 +49,31 @@ inline std::optional<StreamEvent> ReplicationStream::poll() {
         throw Error(Recovery::reconnect, "the source ended the replication stream");
     }
     if (length < 0) {
-        if (PQstatus(connection_->native()) == CONNECTION_BAD) throw detail::connection_lost(connection_->native(), "replication stream");
-        throw Error(Recovery::reconnect, fmt::format("replication stream: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
+        if (PQstatus(connection_->native()) == CONNECTION_BAD)
+            throw detail::connection_lost(connection_->native(), "replication stream");
+        throw Error(Recovery::reconnect,
+                    fmt::format("replication stream: {}", detail::trimmed(PQerrorMessage(connection_->native()))));
     }
 
     const Bytes bytes = as_bytes({current_.get(), static_cast<std::size_t>(length)});
     const char type = *current_;
-    const auto time_at = [&](std::size_t at) { return ServerTime{static_cast<std::int64_t>(load_be<std::uint64_t>(bytes.data() + at))}; };
+    const auto time_at = [&](std::size_t at) {
+        return ServerTime{static_cast<std::int64_t>(load_be<std::uint64_t>(bytes.data() + at))};
+    };
     if (type == 'w') {
         constexpr std::size_t header_bytes = 1 + 8 + 8 + 8;
         if (bytes.size() < header_bytes) throw DecodeError("XLogData is too short", bytes.size(), type);
-        return WalData{.start = {load_be<std::uint64_t>(bytes.data() + 1)}, .sent = time_at(17), .message = bytes.subspan(header_bytes)};
+        return WalData{.start = {load_be<std::uint64_t>(bytes.data() + 1)},
+                       .sent = time_at(17),
+                       .message = bytes.subspan(header_bytes)};
     }
     if (type == 'k') {
         constexpr std::size_t keepalive_bytes = 1 + 8 + 8 + 1;
-        if (bytes.size() != keepalive_bytes) throw DecodeError("primary keepalive has a wrong length", bytes.size(), type);
-        return Keepalive{.end = {load_be<std::uint64_t>(bytes.data() + 1)}, .sent = time_at(9), .reply_requested = bytes[17] != std::byte{0}};
+        if (bytes.size() != keepalive_bytes)
+            throw DecodeError("primary keepalive has a wrong length", bytes.size(), type);
+        return Keepalive{.end = {load_be<std::uint64_t>(bytes.data() + 1)},
+                         .sent = time_at(9),
+                         .reply_requested = bytes[17] != std::byte{0}};
     }
     throw DecodeError(fmt::format("unknown message '{}' in the replication stream", type), 0, type);
 }
@@ -73,7 +86,8 @@ inline void ReplicationStream::send_status(Lsn durable) {
     store_be(message.data() + 17, durable.value);
     const auto now = ServerTime::from(std::chrono::system_clock::now());
     store_be(message.data() + 25, static_cast<std::uint64_t>(now.microseconds));
-    const int sent = PQputCopyData(connection_->native(), reinterpret_cast<const char*>(message.data()), static_cast<int>(message.size()));
+    const int sent = PQputCopyData(connection_->native(), reinterpret_cast<const char*>(message.data()),
+                                   static_cast<int>(message.size()));
     if (sent < 0) throw detail::connection_lost(connection_->native(), "replication stream");
     connection_->flush();
 }
