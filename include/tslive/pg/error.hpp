@@ -20,8 +20,8 @@ public:
         std::string severity, primary, detail, hint, context;
     };
 
-    ServerError(Recovery recovery, Report report, std::string_view doing = {}, std::string remedy = {})
-        : Error(recovery, text(report, doing), remedy.empty() ? report.hint : std::move(remedy)),
+    ServerError(Recovery recovery, Report report, std::string_view doing = {}, const std::string& remedy = {})
+        : Error(recovery, text(report, doing), remedy.empty() ? report.hint : remedy),
           report_(std::move(report)) {}
 
     [[nodiscard]] SqlState state() const noexcept { return report_.state; }
@@ -29,8 +29,8 @@ public:
     [[nodiscard]] const Report& report() const noexcept { return report_; }
 
     /// The same failure with words in front that say what was being done, and a remedy of ours.
-    [[nodiscard]] ServerError with_context(std::string_view doing, std::string remedy = {}) const {
-        return {recovery(), report_, doing, remedy.empty() ? this->remedy() : std::move(remedy)};
+    [[nodiscard]] ServerError with_context(std::string_view doing, const std::string& remedy = {}) const {
+        return {recovery(), report_, doing, remedy.empty() ? this->remedy() : remedy};
     }
 
 private:

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include <poll.h>
+
 #include <fmt/format.h>
 
 #include "tslive/core/error.hpp"
@@ -97,7 +99,19 @@ inline void check_format(const Database& database) {
 
 /// WAL: readers and the writer do not wait for each other, in this and other processes. FULL: a commit is on disk.
 inline void set_durability(Database& database) {
-    if (const auto mode = database.text("PRAGMA journal_mode = WAL"); mode != "wal")
+    // The change to WAL needs the file alone for a moment, and SQLite does not wait for that by itself.
+    constexpr int most_tries = 200;
+    constexpr int pause_ms = 20;
+    std::string mode;
+    for (int tries = 1; mode.empty(); ++tries) {
+        try {
+            mode = database.text("PRAGMA journal_mode = WAL");
+        } catch (const StateError&) {
+            if (tries == most_tries) throw;
+            ::poll(nullptr, 0, pause_ms);
+        }
+    }
+    if (mode != "wal")
         throw StateError(database.path(),
                          fmt::format("SQLite cannot share this file between processes (journal mode {})", mode),
                          "Give --dir a directory on a local disk.");
