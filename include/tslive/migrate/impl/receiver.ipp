@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -28,10 +29,13 @@ struct Receiver::Session {
 
 namespace detail {
 inline constexpr std::string_view receiver_purpose = "receiver";
-/// How long data may gather before an fsync.
-inline constexpr std::chrono::milliseconds gather_time{10};
-/// While data comes, a pause lets it gather in the socket: the source then sends in large pieces, with a third less CPU.
-inline constexpr std::chrono::milliseconds gulp_pause{1};
+/// How long data may gather before an fsync while more of it comes. The source waits meanwhile as soon as the socket is full.
+inline constexpr std::chrono::milliseconds gather_time{50};
+/// The same, once no more comes.
+inline constexpr std::chrono::milliseconds settle_time{2};
+/// While data comes, a pause lets it gather in the socket: the source then sends in large pieces, with less CPU. Short, because a
+/// Unix socket holds some hundred small messages, and the source stops decoding when it is full.
+inline constexpr std::chrono::microseconds gulp_pause{500};
 inline constexpr std::chrono::milliseconds quiet_time{100};
 inline constexpr std::chrono::seconds status_interval{10};
 inline constexpr std::size_t most_unsynced_bytes = 8U << 20;
@@ -126,21 +130,25 @@ inline void Receiver::run_session(Waiter& waiter) {
                 take(session, *event);
             }
             if (session.unsynced_bytes >= detail::most_unsynced_bytes) sync(session);
-        } while (session.stream.wait(std::chrono::milliseconds{0}));
+        } while (std::chrono::steady_clock::now() - session.synced_at < detail::gather_time &&
+                 session.stream.wait(std::chrono::milliseconds{0}));
         const auto now = std::chrono::steady_clock::now();
         const bool quiet_due = session.quiet_until > session.noted && now - session.synced_at >= detail::quiet_time;
-        if (session.status_asked || quiet_due ||
-            (session.unsynced_bytes > 0 && now - session.synced_at >= detail::gather_time))
-            sync(session);
+        const bool due = session.unsynced_bytes > 0 &&
+                         now - session.synced_at >= (arrived ? detail::gather_time : detail::settle_time);
+        if (session.status_asked || quiet_due || due) sync(session);
         if (now - session.status_at >= detail::status_interval) {
             session.stream.send_status(session.confirmed);
             session.status_at = now;
         }
         if (arrived) {
-            if (!waiter.sleep(detail::gulp_pause)) throw Stopped{};
+            waiter.throw_if_stopped();
+            std::this_thread::sleep_for(detail::gulp_pause);
         } else {
-            const bool due_soon = session.unsynced_bytes > 0 || session.quiet_until > session.noted;
-            session.stream.wait(due_soon ? detail::quiet_time : std::chrono::milliseconds{1'000});
+            const auto patience = session.unsynced_bytes > 0            ? detail::settle_time
+                                  : session.quiet_until > session.noted ? detail::quiet_time
+                                                                        : std::chrono::milliseconds{1'000};
+            session.stream.wait(patience);
         }
     }
 }
