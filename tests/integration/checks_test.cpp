@@ -340,6 +340,19 @@ TEST_F(Checks, name_triggers_that_would_act_twice) {
     EXPECT_THAT(find("source.replica_triggers"), Says(Weight::warning, "audit on public.t"));
 }
 
+TEST_F(Checks, name_functions_that_may_need_a_search_path) {
+    source.sql(
+        "CREATE TABLE t(id int PRIMARY KEY, v text); CREATE FUNCTION lean(text) RETURNS text LANGUAGE sql IMMUTABLE AS "
+        "'SELECT lower($1)'; "
+        "CREATE FUNCTION sure(text) RETURNS text LANGUAGE sql IMMUTABLE SET search_path = public AS 'SELECT "
+        "lower($1)'; "
+        "CREATE FUNCTION unused(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)'");
+    EXPECT_EQ(find("source.search_path").weight, Weight::passed);
+    source.sql("CREATE INDEX ON t (lean(v)); CREATE INDEX ON t (sure(v))");
+    EXPECT_THAT(find("source.search_path"), Says(Weight::note, "public.lean(text)"));
+    EXPECT_THAT(find("source.search_path").text, Not(HasSubstr("sure")));
+}
+
 TEST_F(Checks, find_too_few_connections) {
     options.table_jobs = 92;
     EXPECT_THAT(find("source.connections"), Says(Weight::fatal, "98 connections are needed"));

@@ -107,6 +107,7 @@ private:
         check(source_, "source.generated_identity", check_generated_identity);
         check(source_, "source.unlogged_tables", [&](End&) { return judge_unlogged(tables); });
         check(source_, "source.large_objects", check_large_objects);
+        check(source_, "source.search_path", check_search_path);
         check(source_, "source.replica_triggers", check_replica_triggers);
     }
 

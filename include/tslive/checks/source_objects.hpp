@@ -176,6 +176,42 @@ inline Verdict check_large_objects(End& end) {
                    "Write none of them during the migration");
 }
 
+/// CASES E5: indexes, constraints and materialized views are built with an empty search_path, and so run functions with it.
+inline Verdict check_search_path(End& end) {
+    const auto rows = end.connection.exec(
+        "SELECT DISTINCT p.oid::pg_catalog.regprocedure::pg_catalog.text FROM pg_catalog.pg_depend d "
+        "JOIN pg_catalog.pg_proc p ON d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.oid = d.refobjid "
+        "JOIN pg_catalog.pg_language l ON l.oid = p.prolang "
+        "WHERE d.deptype = 'n' AND l.lanname NOT IN ('c', 'internal') "
+        "AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search\\_path=%') "
+        "AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = "
+        "'pg_catalog.pg_proc'::pg_catalog.regclass "
+        "  AND e.objid = p.oid AND e.deptype = 'e') "
+        "AND CASE d.classid "
+        "  WHEN 'pg_catalog.pg_class'::pg_catalog.regclass "
+        "    THEN EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = d.objid) "
+        "  WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass THEN true "
+        "  WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass "
+        "    THEN EXISTS (SELECT FROM pg_catalog.pg_attrdef f JOIN pg_catalog.pg_attribute a "
+        "      ON a.attrelid = f.adrelid AND a.attnum = f.adnum WHERE f.oid = d.objid AND a.attgenerated <> '') "
+        "  WHEN 'pg_catalog.pg_rewrite'::pg_catalog.regclass "
+        "    THEN EXISTS (SELECT FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class "
+        "      WHERE r.oid = d.objid AND c.relkind = 'm') "
+        "  ELSE false END ORDER BY 1");
+    std::vector<std::string> functions;
+    for (int row = 0; row < rows.rows(); ++row) functions.push_back(rows.text(row, 0));
+    if (functions.empty())
+        return passed("no index, constraint or materialized view runs a function that has no search_path of its own");
+    return note(
+        fmt::format(
+            "{} functions without a search_path of their own are run by indexes, constraints, generated columns or "
+            "materialized views: {}",
+            functions.size(), listed(functions)),
+        "Where a body names objects without their schema, run ALTER FUNCTION … SET search_path = … on the source "
+        "first: the "
+        "target runs them with an empty search_path while it is built");
+}
+
 /// CASES D17: they would act on the source, and again on the target for the same change.
 inline Verdict check_replica_triggers(End& end) {
     std::vector<std::string> firing;
