@@ -134,6 +134,7 @@ max_wal_senders = 20
 max_replication_slots = 20
 max_prepared_transactions = 5
 shared_buffers = 32MB
+dynamic_shared_memory_type = mmap
 jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
