@@ -96,10 +96,6 @@ inline void run_phases(const Context& context, ReceiverOptions receiving, const 
     background.stop();
 }
 
-}  // namespace detail
-
-namespace detail {
-
 inline void migrate_from_here(const MigrateOptions& given, const Operator& user, const std::stop_token& stop) {
     auto options = given;
     const state::Layout layout{options.dir};
