@@ -39,6 +39,8 @@ public:
         options_.slot = names_.slot();
         options_.publications = {names_.publication_all(), names_.publication_identity()};
         options_.consistent_point = start_;
+        options_.protocol = {.version = can.pgoutput_version(),
+                             .streaming = can.streaming() ? pgoutput::Streaming::on : pgoutput::Streaming::off};
         options_.spool = harness::Scratch::instance().make_directory("a") / "spool";
         options_.spool_options = spool_options;
         options_.retry.first_wait = std::chrono::milliseconds{5};

@@ -32,7 +32,6 @@ struct ApplierOptions {
     std::filesystem::path spool;
     spool::StreamId stream;
     std::shared_ptr<spool::Frontier> frontier;
-    pgoutput::Protocol protocol;
     SourceKnowledge knowledge;
     BatchLimits limits;
     pg::RetryBudget retry;
@@ -81,8 +80,11 @@ private:
 
     Step run_session(Waiter& waiter);
     Step drain(Session& session, Waiter& waiter);
-    Step take(Session& session, const spool::Record& record, const spool::Position& at);
+    Step take(Session& session, const spool::Record& record, const spool::Position& at, Waiter& waiter);
     Step take_message(Session& session, const spool::Record& record, const spool::Position& at);
+    Step take_streamed(Session& session, const spool::Record& record, Waiter& waiter);
+    [[nodiscard]] bool ends_before(Session& session, Lsn commit_lsn);
+    Step transaction_complete(Session& session);
     Step idle(Session& session);
     void commit(Session& session);
     void commit_quiet(Session& session);

@@ -82,6 +82,8 @@ public:
     void set_mode(Mode mode) { mode_ = mode; }
     [[nodiscard]] Mode mode() const noexcept { return mode_; }
     [[nodiscard]] bool in_transaction() const noexcept { return transaction_.has_value(); }
+    /// The open transaction is on the target already.
+    [[nodiscard]] bool passing_over() const noexcept { return passed_over_; }
     /// Something is waiting to be committed.
     [[nodiscard]] bool pending() const noexcept { return last_commit_.has_value(); }
     /// A limit is reached, and no source transaction is open: commit() now.
@@ -125,10 +127,12 @@ public:
     void on(const pgoutput::LogicalMessage& message, std::optional<Xid>) {
         if (!passed_over_ && on_message) on_message(message.prefix, message.lsn);
     }
-    void on(const pgoutput::StreamStart&) { unexpected_stream(); }
-    void on(const pgoutput::StreamStop&) { unexpected_stream(); }
-    void on(const pgoutput::StreamCommit&) { unexpected_stream(); }
-    void on(const pgoutput::StreamAbort&) { unexpected_stream(); }
+    /// A transaction that was streamed is given when it has committed, between a Begin and a Commit as any other, and
+    /// without what was rolled back.
+    void on(const pgoutput::StreamStart&) { expect_transaction("Stream Start"); }
+    void on(const pgoutput::StreamStop&) { expect_transaction("Stream Stop"); }
+    void on(const pgoutput::StreamCommit&) { unexpected_stream("Stream Commit"); }
+    void on(const pgoutput::StreamAbort&) { unexpected_stream("Stream Abort"); }
     /// @}
 
 private:
@@ -138,9 +142,12 @@ private:
         std::unique_ptr<WaveBuilder> wave;
     };
 
-    [[noreturn]] static void unexpected_stream() {
+    [[noreturn]] static void unexpected_stream(std::string_view message) {
         throw Error(Recovery::operator_action,
-                    "the stream holds a part of a transaction in progress, which was not asked for");
+                    fmt::format("{} stands where only the changes of committed transactions are expected", message));
+    }
+    void expect_transaction(std::string_view message) const {
+        if (!transaction_) unexpected_stream(message);
     }
     /// Nothing when the change is not to be applied: the transaction is on the target, or the table's copy is newer, or
     /// left out.

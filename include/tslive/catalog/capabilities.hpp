@@ -29,6 +29,11 @@ public:
     [[nodiscard]] constexpr bool logical_messages() const noexcept { return from(14); }
     /// pgoutput's `streaming` option, protocol version 2
     [[nodiscard]] constexpr bool streaming() const noexcept { return from(14); }
+    /// The highest `proto_version` of pgoutput that server and we know: streaming came with 2, two-phase with 3, parallel
+    /// streaming with 4. Of these we ask for streaming only, which looks the same in all of them.
+    [[nodiscard]] constexpr int pgoutput_version() const noexcept {
+        return from(16) ? 4 : from(15) ? 3 : from(14) ? 2 : 1;
+    }
     /// pgoutput's `binary` option
     [[nodiscard]] constexpr bool binary_output() const noexcept { return from(14); }
     /// A ctid range is read without reading the rest of the table

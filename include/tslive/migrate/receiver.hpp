@@ -11,10 +11,12 @@
 
 #include "tslive/core/lsn.hpp"
 #include "tslive/core/stop.hpp"
+#include "tslive/migrate/intake.hpp"
 #include "tslive/pg/connection.hpp"
 #include "tslive/pg/replication.hpp"
 #include "tslive/pg/retry.hpp"
 #include "tslive/pgoutput/protocol.hpp"
+#include "tslive/spool/streamed_writer.hpp"
 #include "tslive/spool/writer.hpp"
 
 namespace tslive::migrate {
@@ -25,7 +27,7 @@ struct ReceiverOptions {
     std::string slot;
     std::vector<std::string> publications;
     Lsn consistent_point;
-    pgoutput::Protocol protocol;
+    pgoutput::Protocol protocol;  ///< `parallel` streaming is not asked for: it is of use to who applies at once
     bool messages = true;
     std::filesystem::path spool;
     spool::StreamId stream;
@@ -50,8 +52,11 @@ public:
     [[nodiscard]] std::shared_ptr<spool::Frontier> frontier() const { return writer_.frontier(); }
     /// Everything that commits before it is in the spool, and durable.
     [[nodiscard]] Lsn received() const { return writer_.published().boundary; }
-    [[nodiscard]] std::uint64_t spool_bytes() const { return writer_.bytes_on_disk(); }
-    void retire_before(Lsn flushed) { writer_.retire_before(flushed); }
+    [[nodiscard]] std::uint64_t spool_bytes() const { return writer_.bytes_on_disk() + streamed_.bytes_on_disk(); }
+    void retire_before(Lsn flushed) {
+        writer_.retire_before(flushed);
+        streamed_.retire_before(flushed);
+    }
 
 private:
     struct Session;
@@ -59,11 +64,12 @@ private:
     void run_session(Waiter& waiter);
     void check_slot(const std::stop_token& stop);
     void take(Session& session, const pg::StreamEvent& event);
-    void take_message(Session& session, const pg::WalData& data);
     void sync(Session& session);
 
     ReceiverOptions options_;
     spool::Writer<> writer_;
+    spool::StreamedWriter<> streamed_;
+    Intake<> intake_;
     bool progressed_ = false;
 };
 

@@ -42,6 +42,7 @@ struct StreamOptions {
     Lsn start;  ///< nothing that committed before it is sent
     int protocol_version = 1;
     std::vector<std::string> publications;
+    bool streaming = false;  ///< transactions above the source's logical_decoding_work_mem come before they commit
     bool messages = false;
 };
 

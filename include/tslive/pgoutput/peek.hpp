@@ -37,6 +37,26 @@ namespace tslive::pgoutput {
                               [protocol](Reader& in) { return detail::read_stream_abort(in, protocol); });
 }
 
+/// The relation that a Relation message describes.
+/// @param streamed  whether the message came between Stream Start and Stream Stop
+[[nodiscard]] inline RelationId described_relation(Bytes message, bool streamed) {
+    Reader in(message);
+    if (detail::read_message_type(in) != MessageType::relation) in.fail_before(1, "Relation expected");
+    if (streamed) static_cast<void>(in.xid());
+    return {in.u32()};
+}
+
+/// A message from inside a streamed block as it looks outside of one: without its transaction id.
+[[nodiscard]] inline ByteBuffer without_streamed_xid(Bytes message) {
+    Reader in(message);
+    if (!detail::carries_streamed_xid(detail::read_message_type(in)))
+        in.fail("no transaction id inside a streamed block");
+    static_cast<void>(in.xid());
+    ByteBuffer out(message.begin(), message.begin() + 1);
+    append(out, message.subspan(1 + sizeof(std::uint32_t)));
+    return out;
+}
+
 /// The (sub)transaction that a message inside a streamed block belongs to, and whose Stream Abort makes it void.
 /// @pre the message came between Stream Start and Stream Stop
 /// @throws DecodeError for a message that carries no transaction id (Origin and all that stand outside of blocks)

@@ -31,4 +31,8 @@ struct Protocol {
     }
 };
 
+/// Decodes what any session sent that did not ask for parallel streaming: the messages of versions 1 to 4 look the same
+/// then, each adds some to those before.
+inline constexpr Protocol every_version{.version = 4, .streaming = Streaming::on};
+
 }  // namespace tslive::pgoutput

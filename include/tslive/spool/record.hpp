@@ -34,6 +34,9 @@ enum class RecordKind : std::uint8_t {
     progress = 3,
     /// What Writer::remember() was given. Only a reader that starts in a later segment gets it, before all else.
     context = 4,
+    /// A transaction that was streamed while it ran has committed: a StreamedTransaction, which says where its messages
+    /// are. lsn is the end of its commit.
+    streamed = 6,
 };
 
 struct Record {

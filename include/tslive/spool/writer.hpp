@@ -100,6 +100,15 @@ public:
         return durable_boundary_;
     }
 
+    /// Writes what has gathered, without making it durable, and gives the memory back until the next append().
+    void rest() {
+        refuse_if_failed();
+        if (!block_.empty()) write_block();
+        ByteBuffer().swap(block_);
+        ByteBuffer().swap(frame_);
+        compressor_.release();
+    }
+
     /// What the last sync() returned; after open(), where streaming resumes. A slot that has confirmed more than this
     /// has lost data.
     [[nodiscard]] Lsn durable_boundary() const noexcept { return durable_boundary_; }
@@ -127,10 +136,7 @@ private:
         : directory_(std::move(directory)), stream_(stream), segment_bytes_(options.segment_bytes),
           block_bytes_(std::clamp(options.block_bytes, detail::min_block_bytes, detail::max_block_bytes)),
           opener_(std::move(opener)), frontier_(frontier ? std::move(frontier) : std::make_shared<Frontier>()),
-          compressor_(options.compression_level) {
-        block_.reserve(block_bytes_);
-        frame_.resize(detail::frame_header_bytes + detail::Compressor::bound(block_bytes_));
-    }
+          compressor_(options.compression_level) {}
 
     void refuse_if_failed() const {
         if (failed_)
@@ -152,6 +158,10 @@ private:
 
     void put(std::uint8_t kind, Lsn lsn, Bytes payload) {
         refuse_if_failed();
+        if (frame_.empty()) {
+            block_.reserve(block_bytes_);
+            frame_.resize(detail::frame_header_bytes + detail::Compressor::bound(block_bytes_));
+        }
         make_room(payload);
         // Here and not where a block is written: open transaction, boundary and remembered context are then exactly
         // those of the segment's first record.

@@ -4,6 +4,7 @@
 
 #include "tslive/core/log.hpp"
 #include "tslive/pgoutput/peek.hpp"
+#include "tslive/spool/streamed.hpp"
 
 namespace tslive::apply {
 
@@ -26,7 +27,7 @@ struct Applier::Session {
         : target(pg::Connection::open(options.target, "apply", stop)),
           catalog(pg::Connection::open(options.target, "apply catalog", stop)),
           origin(target, options.origin, options.start), tables(catalog, options.knowledge),
-          executor(target, origin, tables), batcher(executor, options.limits), decoder(options.protocol),
+          executor(target, origin, tables), batcher(executor, options.limits), decoder(pgoutput::every_version),
           reader(options.spool, options.stream, options.frontier, origin.progress()) {
         batcher.start_after(origin.progress());
     }
@@ -92,13 +93,14 @@ inline Applier::Step Applier::drain(Session& session, Waiter& waiter) {
         waiter.throw_if_stopped();
         const auto at = session.reader.position();
         const auto record = session.reader.next();
-        const auto step = record ? take(session, *record, at) : idle(session);
+        const auto step = record ? take(session, *record, at, waiter) : idle(session);
         if (step != Step::next) return step;
         if (!record) static_cast<void>(session.reader.wait(waiter, std::chrono::milliseconds{500}));
     }
 }
 
-inline Applier::Step Applier::take(Session& session, const spool::Record& record, const spool::Position& at) {
+inline Applier::Step Applier::take(Session& session, const spool::Record& record, const spool::Position& at,
+                                   Waiter& waiter) {
     switch (record.kind) {
         case spool::RecordKind::session:
             session.passing_void = false;
@@ -113,9 +115,18 @@ inline Applier::Step Applier::take(Session& session, const spool::Record& record
             return Step::next;
         case spool::RecordKind::context: session.decoder.decode(record.payload, session.batcher); return Step::next;
         case spool::RecordKind::message: return take_message(session, record, at);
+        case spool::RecordKind::streamed: return take_streamed(session, record, waiter);
     }
     throw Error(Recovery::operator_action,
                 fmt::format("the spool holds a record of unknown kind {}", static_cast<int>(record.kind)));
+}
+
+/// Whether the transaction that commits at `commit_lsn` comes after the end; then all before it is applied.
+inline bool Applier::ends_before(Session& session, Lsn commit_lsn) {
+    if (!end().valid() || commit_lsn < end()) return false;
+    session.quiet_until = std::max(session.quiet_until, end());  // the stream is in commit order
+    commit_quiet(session);
+    return true;
 }
 
 inline Applier::Step Applier::take_message(Session& session, const spool::Record& record, const spool::Position& at) {
@@ -123,18 +134,43 @@ inline Applier::Step Applier::take_message(Session& session, const spool::Record
     if (type == pgoutput::MessageType::begin) {
         session.begun_at = at;
         session.passing_void = void_.contains(at);
-        if (const auto commits_at = pgoutput::read_begin(record.payload).final_lsn;
-            end().valid() && commits_at >= end()) {
-            session.quiet_until = std::max(session.quiet_until, end());  // the stream is in commit order
-            commit_quiet(session);
-            return Step::end;
-        }
+        if (ends_before(session, pgoutput::read_begin(record.payload).final_lsn)) return Step::end;
     }
     // The relations that a void transaction told are told again; the server's new session knows nothing of the old one.
     if (session.passing_void) return Step::next;
     session.decoder.decode(record.payload, session.batcher);
-    if (type != pgoutput::MessageType::commit) return Step::next;
+    return type == pgoutput::MessageType::commit ? transaction_complete(session) : Step::next;
+}
 
+/// The same as if the source had sent the transaction when it committed. The relations it told stand behind the record:
+/// one that is passed over need not be there any more.
+inline Applier::Step Applier::take_streamed(Session& session, const spool::Record& record, Waiter& waiter) {
+    const auto transaction = spool::decode_streamed(record.payload, options_.spool);
+    const auto commit = pgoutput::read_stream_commit(transaction.commit);
+    if (ends_before(session, commit.commit_lsn)) return Step::end;
+    session.batcher.on(pgoutput::Begin{commit.commit_lsn, commit.commit_time, commit.xid});
+    if (!session.batcher.passing_over()) {
+        const std::set<Xid> rolled_back(transaction.void_subtransactions.begin(),
+                                        transaction.void_subtransactions.end());
+        auto messages = spool::open_streamed(options_.spool, options_.stream, transaction);
+        while (const auto message = messages.next()) {
+            waiter.throw_if_stopped();
+            const auto type = pgoutput::peek(message->payload);
+            const bool of_block = type == pgoutput::MessageType::stream_start ||
+                                  type == pgoutput::MessageType::stream_stop || type == pgoutput::MessageType::origin;
+            if (!of_block && rolled_back.contains(pgoutput::streamed_xid(message->payload))) continue;
+            session.decoder.decode(message->payload, session.batcher);
+        }
+        if (session.decoder.inside_block())
+            throw Error(Recovery::operator_action,
+                        fmt::format("streamed transaction {}, which commits at {}, ends inside a block", commit.xid,
+                                    commit.commit_lsn));
+    }
+    session.batcher.on(pgoutput::Commit{0, commit.commit_lsn, commit.end_lsn, commit.commit_time});
+    return transaction_complete(session);
+}
+
+inline Applier::Step Applier::transaction_complete(Session& session) {
     const bool at_end = end().valid() && session.batcher.complete() >= end();
     if (at_end || session.batcher.full()) commit(session);
     return at_end ? Step::end : Step::next;

@@ -74,7 +74,10 @@ inline void check_snapshot(const state::Store& store, const state::Layout& layou
     wanted.slot = context.names.slot();
     wanted.publications = {context.names.publication_all(), context.names.publication_identity()};
     wanted.consistent_point = context.consistent_point;
-    wanted.messages = catalog::Capabilities{source.server_version()}.logical_messages();
+    const catalog::Capabilities can{source.server_version()};
+    wanted.protocol = {.version = can.pgoutput_version(),
+                       .streaming = can.streaming() ? pgoutput::Streaming::on : pgoutput::Streaming::off};
+    wanted.messages = can.logical_messages();
     wanted.spool = context.layout.spool();
     wanted.stream = stream_id(context.names);
     return wanted;

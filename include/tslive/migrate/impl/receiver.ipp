@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "tslive/core/log.hpp"
-#include "tslive/pgoutput/peek.hpp"
 #include "tslive/snapshot/slot.hpp"
 
 namespace tslive::migrate {
@@ -17,7 +16,6 @@ struct Receiver::Session {
     explicit Session(pg::ReplicationStream running) : stream(std::move(running)) {}
 
     pg::ReplicationStream stream;
-    bool transaction_open = false;
     bool status_asked = false;
     std::size_t unsynced_bytes = 0;
     Lsn quiet_until;  ///< of keepalives: nothing that commits before it is still to come
@@ -43,7 +41,9 @@ inline constexpr std::size_t most_unsynced_bytes = 8U << 20;
 
 inline Receiver::Receiver(ReceiverOptions options)
     : options_(std::move(options)),
-      writer_(spool::Writer<>::open(options_.spool, options_.stream, options_.spool_options)) {
+      writer_(spool::Writer<>::open(options_.spool, options_.stream, options_.spool_options)),
+      streamed_(options_.spool, options_.stream, options_.spool_options),
+      intake_(writer_, streamed_, options_.protocol) {
     if (writer_.durable_boundary().valid()) return;
     writer_.append(spool::RecordKind::session, options_.consistent_point, {});
     writer_.boundary(options_.consistent_point);
@@ -114,12 +114,14 @@ inline void Receiver::run_session(Waiter& waiter) {
                     "Check where the source's address leads: a load balancer, a restored copy?");
 
     const auto start = writer_.durable_boundary();
-    writer_.append(spool::RecordKind::session, start, {});
-    Session session{pg::ReplicationStream(connection, {.slot = options_.slot,
-                                                       .start = start,
-                                                       .protocol_version = options_.protocol.version,
-                                                       .publications = options_.publications,
-                                                       .messages = options_.messages})};
+    intake_.session_begins(start);
+    Session session{
+        pg::ReplicationStream(connection, {.slot = options_.slot,
+                                           .start = start,
+                                           .protocol_version = options_.protocol.version,
+                                           .publications = options_.publications,
+                                           .streaming = options_.protocol.streaming != pgoutput::Streaming::off,
+                                           .messages = options_.messages})};
     session.noted = start;
     log::debug("receiving changes from {}", start);
     for (;;) {
@@ -154,32 +156,17 @@ inline void Receiver::run_session(Waiter& waiter) {
 }
 
 inline void Receiver::take(Session& session, const pg::StreamEvent& event) {
-    if (const auto* data = std::get_if<pg::WalData>(&event)) return take_message(session, *data);
+    if (const auto* data = std::get_if<pg::WalData>(&event)) {
+        session.unsynced_bytes += intake_.take(data->start, data->message);
+        return;
+    }
     const auto& keepalive = std::get<pg::Keepalive>(event);
-    if (!session.transaction_open) session.quiet_until = std::max(session.quiet_until, keepalive.end);
+    if (!intake_.transaction_open()) session.quiet_until = std::max(session.quiet_until, keepalive.end);
     session.status_asked |= keepalive.reply_requested;
 }
 
-inline void Receiver::take_message(Session& session, const pg::WalData& data) {
-    using pgoutput::MessageType;
-    const auto type = pgoutput::peek(data.message);
-    writer_.append(spool::RecordKind::message, data.start, data.message);
-    session.unsynced_bytes += data.message.size();
-    if (type == MessageType::begin) session.transaction_open = true;
-    if (type == MessageType::commit) {
-        session.transaction_open = false;
-        writer_.boundary(pgoutput::read_commit(data.message).end_lsn);
-    }
-    if (type == MessageType::relation) {
-        constexpr std::size_t id_at = 1;
-        if (data.message.size() < id_at + sizeof(std::uint32_t))
-            throw DecodeError("a Relation message without an id", data.message.size(), 'R');
-        writer_.remember(load_be<std::uint32_t>(data.message.data() + id_at), data.start, data.message);
-    }
-}
-
 inline void Receiver::sync(Session& session) {
-    if (!session.transaction_open && session.quiet_until > session.noted) {
+    if (!intake_.transaction_open() && session.quiet_until > session.noted) {
         writer_.append(spool::RecordKind::progress, session.quiet_until, {});
         writer_.boundary(session.quiet_until);
         session.noted = session.quiet_until;

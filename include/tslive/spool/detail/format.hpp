@@ -45,6 +45,7 @@ inline constexpr std::size_t record_header_bytes = 13;
 inline constexpr std::size_t min_block_bytes = 64;
 inline constexpr std::size_t max_block_bytes = std::size_t{16} << 20;
 inline constexpr std::uint8_t boundary_kind = 5;  ///< a record that readers do not see: Writer::boundary()
+inline constexpr std::uint8_t last_kind = static_cast<std::uint8_t>(RecordKind::streamed);
 inline constexpr std::string_view damage_remedy =
     "The file is damaged. Put back a good copy if there is one; otherwise remove this migration with ts-clean and "
     "begin a new one.";
@@ -163,7 +164,7 @@ struct StoredRecord {
     const auto kind = std::to_integer<std::uint8_t>(block[at]);
     const auto length = load_le<std::uint32_t>(&block[at + 9]);
     const auto begin = at + record_header_bytes;
-    if (kind < 1 || kind > boundary_kind || length > block.size() - begin) return std::nullopt;
+    if (kind < 1 || kind > last_kind || length > block.size() - begin) return std::nullopt;
     return StoredRecord{kind, {load_le<std::uint64_t>(&block[at + 1])}, block.subspan(begin, length), begin + length};
 }
 
@@ -177,7 +178,8 @@ struct BoundaryTracker {
         if (kind == boundary_kind) {
             newest = std::max(newest, lsn);
             transaction_open = false;
-        } else if (kind == static_cast<std::uint8_t>(RecordKind::message)) {
+        } else if (kind == static_cast<std::uint8_t>(RecordKind::message) ||
+                   kind == static_cast<std::uint8_t>(RecordKind::streamed)) {
             transaction_open = true;
         } else if (kind == static_cast<std::uint8_t>(RecordKind::session) && lsn <= newest) {
             transaction_open = false;  // what is incomplete is void, and all that commits after `newest` is sent again

@@ -16,21 +16,27 @@ namespace tslive::spool::detail {
 /// Makes zstd frames with a content checksum, reusing one context.
 class Compressor {
 public:
-    explicit Compressor(int level) : context_(ZSTD_createCCtx()) {
-        if (!context_) throw std::bad_alloc();
-        set(ZSTD_c_compressionLevel, level);  // zstd itself moves it into its range
-        set(ZSTD_c_checksumFlag, 1);
-    }
+    explicit Compressor(int level) : level_(level) {}
 
     [[nodiscard]] static std::size_t bound(std::size_t raw_bytes) noexcept { return ZSTD_compressBound(raw_bytes); }
 
     /// @pre      `out` has bound(raw.size()) bytes
     /// @returns  bytes written
     [[nodiscard]] std::size_t compress(Bytes raw, std::byte* out) {
+        if (!context_) prepare();
         return checked(ZSTD_compress2(context_.get(), out, bound(raw.size()), raw.data(), raw.size()));
     }
 
+    /// Gives the context's memory back; the next compress() takes it again.
+    void release() noexcept { context_.reset(); }
+
 private:
+    void prepare() {
+        context_.reset(ZSTD_createCCtx());
+        if (!context_) throw std::bad_alloc();
+        set(ZSTD_c_compressionLevel, level_);  // zstd itself moves it into its range
+        set(ZSTD_c_checksumFlag, 1);
+    }
     static std::size_t checked(std::size_t result) {
         if (ZSTD_isError(result) != 0)
             throw Error(Recovery::operator_action, std::string("zstd: ") + ZSTD_getErrorName(result));
@@ -43,6 +49,7 @@ private:
     struct Free {
         void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
     };
+    int level_;
     std::unique_ptr<ZSTD_CCtx, Free> context_;
 };
 
