@@ -76,7 +76,7 @@ public:
     /// Loads files of tests/integration/zoo by name: `load_zoo({"types", "names"})`.
     void load_zoo(std::initializer_list<std::string_view> names) const {
         for (const auto name : names)
-            load(std::filesystem::path{__FILE__}.parent_path().parent_path() / "zoo" / fmt::format("{}.sql", name));
+            load(std::filesystem::path{TSLIVE_SOURCE_DIR} / "tests" / "integration" / "zoo" / fmt::format("{}.sql", name));
     }
 
 private:
