@@ -38,6 +38,8 @@ void add_migrate(CLI::App& command, Session& session, const migrate::CommandName
             return size && *size >= 1 << 20 ? std::string{}
                                             : "'" + text + "' is no size of at least 1MB, such as 500MB or 2GB";
         });
+    command.add_flag("--text-changes", options->text_changes,
+                     "Ask the source for changes in text form, also where their binary form would do");
     command.add_flag("--no-owner", options->no_owner,
                      "Let everything belong to the role that connects to the target db");
     command.add_flag("--no-acl", options->no_acl, "Do not copy grants");

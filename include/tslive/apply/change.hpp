@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,6 +24,11 @@ using pgoutput::ValueKind;
     return copy;
 }
 
+/// Whether a row's values are in binary form. One without any value goes with either.
+[[nodiscard]] inline bool is_binary(Row row) {
+    return std::ranges::any_of(row, [](const Value& value) { return value.kind == ValueKind::binary; });
+}
+
 enum class ChangeKind : std::uint8_t {
     insert,
     update,  ///< the key stays
@@ -43,6 +49,7 @@ struct Change {
 struct Wave {
     const TargetTable* table = nullptr;
     std::span<const Change> changes;
+    bool binary = false;  ///< the values are in binary form
 };
 
 /// The source transaction that is being applied, for messages.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tslive/apply/batcher.hpp"
+#include "tslive/apply/binary_rows.hpp"
 #include "tslive/apply/change.hpp"
 #include "tslive/apply/encode.hpp"
 #include "tslive/apply/origin.hpp"
@@ -57,6 +58,7 @@ private:
     };
     struct PendingCopy {
         const TargetTable* table;
+        sql::Form form;
         std::int64_t rows = 0;
         ByteBuffer data;
         TransactionName transaction;
@@ -72,6 +74,10 @@ private:
     template <typename RowOf>
     void add_arrays(pg::Params& params, const sql::Columns& columns, const TargetTable& table, const Wave& wave,
                     const Indexes& which, RowOf&& row_of);
+    /// The same for values in binary form: one array of the table's row type.
+    /// @param row_of  row_of(change, column): the row that has the value of a column
+    template <typename RowOf>
+    void add_row_array(pg::Params& params, const Wave& wave, const Indexes& which, RowOf&& row_of);
     void remove_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction);
     void update_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction);
     void insert_rows(const Wave& wave, const Indexes& which, const TransactionName& transaction);
@@ -96,6 +102,7 @@ private:
     std::size_t copy_bytes_ = 0;
     std::vector<encode::TextArray> arrays_;
     std::size_t arrays_used_ = 0;
+    encode::RowArray row_array_;
     std::unordered_map<std::string, std::string> prepared_;
     bool begun_ = false;
     bool broken_ = false;

@@ -20,6 +20,12 @@ namespace tslive::apply::sql {
 
 using Columns = std::vector<std::size_t>;
 
+/// How the values of a statement travel.
+enum class Form {
+    text,    ///< one `text[]` a column
+    binary,  ///< one array of the table's row type, for all of them
+};
+
 [[nodiscard]] inline std::string relation(const TargetTable& table) {
     return (table.only ? "ONLY " : "") + table.name.quoted();
 }
@@ -51,14 +57,26 @@ namespace detail {
     return fmt::format("unnest({}) AS v({})", arrays, names);
 }
 
+/// Where the values of a set-based statement come from.
+[[nodiscard]] inline std::string rows_of(const TargetTable& table, Form form, std::size_t parameters) {
+    return form == Form::text ? rows_of_parameters(parameters)
+                              : fmt::format("unnest($1::{}[]) AS v", table.name.quoted());
+}
+
+/// A value in them. @param parameter  the number of its array, in text form
+[[nodiscard]] inline std::string value_of(const TargetColumn& column, Form form, std::size_t parameter) {
+    return form == Form::text ? from_text(parameter, column.type_name) : "v." + pg::quote_identifier(column.name);
+}
+
 /// `t."id" OPERATOR("pg_catalog".=) v.a1::integer AND …`, with the key's values from parameter column `first` on.
-[[nodiscard]] inline std::string key_matches(const TargetTable& table, std::size_t first, bool scalar) {
+[[nodiscard]] inline std::string key_matches(const TargetTable& table, std::size_t first, bool scalar,
+                                             Form form = Form::text) {
     std::string out;
     for (std::size_t i = 0; i < table.key.size(); ++i) {
         const auto& column = table.columns[table.key[i].column];
         out += fmt::format(
             "{}t.{} {} {}", i == 0 ? "" : " AND ", pg::quote_identifier(column.name), table.key[i].equality,
-            scalar ? fmt::format("${}::{}", first + i, column.type_name) : from_text(first + i, column.type_name));
+            scalar ? fmt::format("${}::{}", first + i, column.type_name) : value_of(column, form, first + i));
     }
     return out;
 }
@@ -66,55 +84,58 @@ namespace detail {
 /// One row whose content is in the parameters from `first` on: compared by what the types' output functions say,
 /// because equality is
 /// not defined for all types (json), and is more than identity for others (-0, padding, collations).
-[[nodiscard]] inline std::string content_matches(const TargetTable& table, std::size_t first) {
+[[nodiscard]] inline std::string content_matches(const TargetTable& table, std::size_t first, Form form) {
     std::string out;
     for (const auto& column : table.columns) {
         if (!column.identity) continue;
         const auto name = "s." + pg::quote_identifier(column.name);
+        const auto given = form == Form::text ? fmt::format("${}::text", first)
+                                              : fmt::format("format('%s', ${}::{})", first, column.type_name);
         out += fmt::format(
-            "{0}CASE WHEN ${1}::text IS NULL THEN {2} IS NOT DISTINCT FROM NULL "
-            "ELSE {2} IS DISTINCT FROM NULL AND format('%s', {2}) = ${1}::text COLLATE \"C\" END",
-            out.empty() ? "" : " AND ", first++, name);
+            "{0}CASE WHEN ${1}::{4} IS NULL THEN {2} IS NOT DISTINCT FROM NULL "
+            "ELSE {2} IS DISTINCT FROM NULL AND format('%s', {2}) = {3} COLLATE \"C\" END",
+            out.empty() ? "" : " AND ", first++, name, given, form == Form::text ? "text" : column.type_name);
     }
     return out.empty() ? "true" : out;
 }
 
 /// Which row a single statement works on.
-[[nodiscard]] inline std::string single_row(const TargetTable& table, std::size_t first) {
+[[nodiscard]] inline std::string single_row(const TargetTable& table, std::size_t first, Form form) {
     if (table.match == Match::by_key) return key_matches(table, first, true);
     if (table.only)
         return fmt::format("t.ctid = (SELECT s.ctid FROM {} AS s WHERE {} LIMIT 1)", relation(table),
-                           content_matches(table, first));
+                           content_matches(table, first, form));
     return fmt::format("(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM {} AS s WHERE {} LIMIT 1)",
-                       relation(table), content_matches(table, first));
+                       relation(table), content_matches(table, first, form));
 }
 
 }  // namespace detail
 
-/// Parameters: one array a column. A table without columns takes the number of rows.
-[[nodiscard]] inline std::string insert(const TargetTable& table) {
+/// Parameters: the rows. A table without columns takes the number of rows.
+[[nodiscard]] inline std::string insert(const TargetTable& table, Form form = Form::text) {
     if (table.columns.empty())
         return fmt::format("INSERT INTO {} SELECT FROM generate_series(1, $1::bigint)", table.name.quoted());
     std::string values;
     for (std::size_t i = 0; i < table.columns.size(); ++i)
-        values += (i == 0 ? "" : ", ") + detail::from_text(i + 1, table.columns[i].type_name);
+        values += (i == 0 ? "" : ", ") + detail::value_of(table.columns[i], form, i + 1);
     return fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}", table.name.quoted(),
-                       column_list(table), values, detail::rows_of_parameters(table.columns.size()));
+                       column_list(table), values, detail::rows_of(table, form, table.columns.size()));
 }
 
-[[nodiscard]] inline std::string copy(const TargetTable& table) {
-    return fmt::format("COPY {} ({}) FROM STDIN", table.name.quoted(), column_list(table));
+[[nodiscard]] inline std::string copy(const TargetTable& table, Form form = Form::text) {
+    return fmt::format("COPY {} ({}) FROM STDIN{}", table.name.quoted(), column_list(table),
+                       form == Form::text ? "" : " (FORMAT binary)");
 }
 
-/// Parameters: one array a column of `set`, then one a key column. An identity column that only DEFAULT may change is
+/// Parameters: the rows; in text form the columns of `set`, then those of the key. An identity column that only DEFAULT may change is
 /// compared
 /// instead, so that a change of it shows as a missing row.
-[[nodiscard]] inline std::string update(const TargetTable& table, const Columns& set) {
+[[nodiscard]] inline std::string update(const TargetTable& table, const Columns& set, Form form = Form::text) {
     std::string assignments, unchanged;
     for (std::size_t i = 0; i < set.size(); ++i) {
         const auto& column = table.columns[set[i]];
         const auto name = pg::quote_identifier(column.name);
-        const auto value = detail::from_text(i + 1, column.type_name);
+        const auto value = detail::value_of(column, form, i + 1);
         if (column.always_generated) unchanged += fmt::format(" AND t.{} OPERATOR(pg_catalog.=) {}", name, value);
         else assignments += fmt::format("{}{} = {}", assignments.empty() ? "" : ", ", name, value);
     }
@@ -122,25 +143,26 @@ namespace detail {
         const auto name = pg::quote_identifier(table.columns[table.key[0].column].name);
         if (table.columns[table.key[0].column].always_generated)
             return fmt::format("SELECT FROM {} AS t, {} WHERE {}{} FOR UPDATE OF t", relation(table),
-                               detail::rows_of_parameters(set.size() + table.key.size()),
-                               detail::key_matches(table, set.size() + 1, false), unchanged);
+                               detail::rows_of(table, form, set.size() + table.key.size()),
+                               detail::key_matches(table, set.size() + 1, false, form), unchanged);
         assignments = fmt::format("{0} = t.{0}", name);
     }
     return fmt::format("UPDATE {} AS t SET {} FROM {} WHERE {}{}", relation(table), assignments,
-                       detail::rows_of_parameters(set.size() + table.key.size()),
-                       detail::key_matches(table, set.size() + 1, false), unchanged);
+                       detail::rows_of(table, form, set.size() + table.key.size()),
+                       detail::key_matches(table, set.size() + 1, false, form), unchanged);
 }
 
-/// Parameters: one array a key column.
-[[nodiscard]] inline std::string remove(const TargetTable& table) {
+/// Parameters: the rows; in text form the columns of the key.
+[[nodiscard]] inline std::string remove(const TargetTable& table, Form form = Form::text) {
     return fmt::format("DELETE FROM {} AS t USING {} WHERE {}", relation(table),
-                       detail::rows_of_parameters(table.key.size()), detail::key_matches(table, 1, false));
+                       detail::rows_of(table, form, table.key.size()), detail::key_matches(table, 1, false, form));
 }
 
 /// Parameters: one value a column of `set`, then the identity (key columns, or all columns of the replica identity).
-[[nodiscard]] inline std::string update_single(const TargetTable& table, const Columns& set) {
+[[nodiscard]] inline std::string update_single(const TargetTable& table, const Columns& set, Form form = Form::text) {
     if (set.empty())  // all of it is TOAST that did not change: still has to hit its row
-        return fmt::format("SELECT FROM {} AS t WHERE {} FOR UPDATE", relation(table), detail::single_row(table, 1));
+        return fmt::format("SELECT FROM {} AS t WHERE {} FOR UPDATE", relation(table),
+                           detail::single_row(table, 1, form));
     std::string assignments;
     for (std::size_t i = 0; i < set.size(); ++i) {
         const auto& column = table.columns[set[i]];
@@ -148,13 +170,13 @@ namespace detail {
                                    column.type_name);
     }
     return fmt::format("UPDATE {} AS t SET {} WHERE {}", relation(table), assignments,
-                       detail::single_row(table, set.size() + 1));
+                       detail::single_row(table, set.size() + 1, form));
 }
 
 /// The same for a table with GENERATED ALWAYS identity columns, which UPDATE cannot set: the row is removed and
 /// inserted again, with
 /// what did not arrive taken from the row itself.
-[[nodiscard]] inline std::string replace_single(const TargetTable& table, const Columns& set) {
+[[nodiscard]] inline std::string replace_single(const TargetTable& table, const Columns& set, Form form = Form::text) {
     std::vector<std::string> value(table.columns.size());
     for (std::size_t i = 0; i < set.size(); ++i)
         value[set[i]] = fmt::format("${}::{}", i + 1, table.columns[set[i]].type_name);
@@ -169,12 +191,12 @@ namespace detail {
     return fmt::format(
         "WITH gone AS (DELETE FROM {} AS t WHERE {} RETURNING t.*) INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT "
         "{} FROM gone",
-        relation(table), detail::single_row(table, set.size() + 1), table.name.quoted(), names, values);
+        relation(table), detail::single_row(table, set.size() + 1, form), table.name.quoted(), names, values);
 }
 
 /// Parameters: the identity.
-[[nodiscard]] inline std::string remove_single(const TargetTable& table) {
-    return fmt::format("DELETE FROM {} AS t WHERE {}", relation(table), detail::single_row(table, 1));
+[[nodiscard]] inline std::string remove_single(const TargetTable& table, Form form = Form::text) {
+    return fmt::format("DELETE FROM {} AS t WHERE {}", relation(table), detail::single_row(table, 1, form));
 }
 
 }  // namespace tslive::apply::sql

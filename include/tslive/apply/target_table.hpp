@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ enum class Match {
 struct TargetColumn {
     std::size_t source_index = 0;  ///< in the rows of the stream
     std::string name;
+    TypeId type;            ///< on the target
     std::string type_name;  ///< for a cast, without modifier: the assignment then checks the length instead of cutting
     bool identity = false;  ///< part of the source's replica identity
     bool always_generated = false;  ///< GENERATED ALWAYS AS IDENTITY: UPDATE may not set it
@@ -32,6 +34,16 @@ struct KeyColumn {
     std::string equality;    ///< `OPERATOR("pg_catalog".=)`
 };
 
+/// The target table's row type: what a row is made of that is sent as one value.
+struct RowType {
+    struct Column {
+        TypeId type;
+        std::optional<std::size_t> index;  ///< in TargetTable::columns; none: not sent, NULL
+    };
+    TypeId id;                    ///< pg_class.reltype
+    std::vector<Column> columns;  ///< of the table, dropped ones left out
+};
+
 /// Where the changes of one source relation go, in one version of its definition. Immutable once made.
 struct TargetTable {
     RelationId source;
@@ -39,7 +51,9 @@ struct TargetTable {
     bool only = true;             ///< statements say ONLY: children of an inheritance parent are tables of their own
     Match match = Match::none;
     std::vector<TargetColumn> columns;
-    std::vector<KeyColumn> key;            ///< match == by_key
+    std::vector<KeyColumn> key;  ///< match == by_key
+    /// Where values in binary form may be sent: each column has the source's type. None: only text.
+    std::optional<RowType> row_type;
     std::vector<std::string> target_only;  ///< columns that only the target has and that can be written
     bool shared = false;  ///< rows of other source tables are in it too: a partition written through its root
     bool rows_may_be_missing = false;  ///< its base data was left out at the user's wish: misses are counted, not fatal

@@ -86,6 +86,7 @@ private:
     void take_columns(TargetTable& table, const pgoutput::CachedRelation& relation,
                       const std::vector<catalog::Column>& columns) const;
     void choose_match(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id);
+    void take_row_type(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id);
 
     pg::Connection* target_;
     SourceKnowledge knowledge_;

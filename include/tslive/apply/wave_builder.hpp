@@ -34,7 +34,7 @@ public:
     [[nodiscard]] Outcome update(Arena& arena, Row identity, Row row);
     [[nodiscard]] Outcome remove(Arena& arena, Row identity);
 
-    [[nodiscard]] Wave wave() const noexcept { return {table_, changes_}; }
+    [[nodiscard]] Wave wave() const noexcept { return {table_, changes_, binary_}; }
     [[nodiscard]] bool empty() const noexcept { return changes_.empty(); }
     [[nodiscard]] const TargetTable& table() const noexcept { return *table_; }
     /// The rows are void: the arena was reset.
@@ -42,6 +42,7 @@ public:
         changes_.clear();
         by_key_.clear();
         indexed_ = 0;
+        binary_ = false;
     }
 
     /// Whether an UPDATE that carries `identity` moves the row to another key.
@@ -60,6 +61,7 @@ private:
     // it.
     std::unordered_map<std::string_view, std::size_t> by_key_;
     std::size_t indexed_ = 0;
+    bool binary_ = false;  // some row had a value in binary form: then all have
 };
 
 }  // namespace tslive::apply

@@ -4,7 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "tslive/core/ids.hpp"
 
@@ -56,6 +60,11 @@ inline constexpr auto binary_oids = [] {
 /// functions agree from version 12 to 18. For everything else text is the form that the type's owner keeps readable.
 [[nodiscard]] constexpr bool binary_copy_safe(TypeId type) noexcept {
     return std::binary_search(detail::binary_oids.begin(), detail::binary_oids.end(), type.value);
+}
+
+/// Their OIDs, arrays' included, as the text of an `oid[]`.
+[[nodiscard]] inline std::string binary_type_list() {
+    return fmt::format("{{{}}}", fmt::join(detail::binary_oids, ","));
 }
 
 }  // namespace tslive::catalog

@@ -61,6 +61,8 @@ public:
     /// Of the main spool. A transaction in progress that is streamed does not count: it commits later than all that came.
     [[nodiscard]] bool transaction_open() const noexcept { return transaction_open_; }
 
+    [[nodiscard]] bool inside_block() const noexcept { return block_.has_value(); }
+
 private:
     struct Told {
         Lsn lsn;

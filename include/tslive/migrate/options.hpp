@@ -44,6 +44,7 @@ struct MigrateOptions : ScopeOptions {
     bool resume = false;
     std::vector<std::string> skip_table_data;  ///< `schema.table`, parts quoted as in SQL where they need it
     std::int64_t split_tables_larger_than = std::int64_t{1} << 30;  ///< bytes
+    bool text_changes = false;  ///< changes travel as text even where their binary form is the same on both servers
     bool no_owner = false;
     bool no_acl = false;
 };

@@ -29,6 +29,9 @@ struct ReceiverOptions {
     Lsn consistent_point;
     pgoutput::Protocol protocol;  ///< `parallel` streaming is not asked for: it is of use to who applies at once
     bool messages = true;
+    /// Ask for values in binary form. Is given up, for the whole session, at the first relation with a column whose type
+    /// is not among those of catalog::binary_copy_safe.
+    bool binary = false;
     std::filesystem::path spool;
     spool::StreamId stream;
     spool::Options spool_options;
@@ -61,9 +64,11 @@ public:
 private:
     struct Session;
 
+    /// @returns when a new session is to begin at once, with other options; else it ends by Stopped or an error
     void run_session(Waiter& waiter);
     void check_slot(const std::stop_token& stop);
     void take(Session& session, const pg::StreamEvent& event);
+    [[nodiscard]] bool forbids_binary(Bytes message) const;
     void sync(Session& session);
 
     ReceiverOptions options_;

@@ -43,6 +43,7 @@ struct StreamOptions {
     int protocol_version = 1;
     std::vector<std::string> publications;
     bool streaming = false;  ///< transactions above the source's logical_decoding_work_mem come before they commit
+    bool binary = false;     ///< values come as their types' send functions give them, where there is one
     bool messages = false;
 };
 

@@ -37,13 +37,38 @@ namespace tslive::pgoutput {
                               [protocol](Reader& in) { return detail::read_stream_abort(in, protocol); });
 }
 
+namespace detail {
+/// A Relation message up to the id, which comes first.
+[[nodiscard]] inline RelationId begin_relation(Reader& in, bool streamed) {
+    if (read_message_type(in) != MessageType::relation) in.fail_before(1, "Relation expected");
+    if (streamed) static_cast<void>(in.xid());
+    return {in.u32()};
+}
+}  // namespace detail
+
 /// The relation that a Relation message describes.
 /// @param streamed  whether the message came between Stream Start and Stream Stop
 [[nodiscard]] inline RelationId described_relation(Bytes message, bool streamed) {
     Reader in(message);
-    if (detail::read_message_type(in) != MessageType::relation) in.fail_before(1, "Relation expected");
-    if (streamed) static_cast<void>(in.xid());
-    return {in.u32()};
+    return detail::begin_relation(in, streamed);
+}
+
+/// What a Relation message says about the types of its columns: calls on_column(name, type) for each.
+/// @param streamed  as above
+template <typename OnColumn>
+void read_column_types(Bytes message, bool streamed, OnColumn&& on_column) {
+    Reader in(message);
+    static_cast<void>(detail::begin_relation(in, streamed));
+    static_cast<void>(in.text());
+    static_cast<void>(in.text());
+    static_cast<void>(in.character());
+    for (auto left = in.u16(); left > 0; --left) {
+        static_cast<void>(in.u8());
+        const auto name = in.text();
+        const TypeId type{in.u32()};
+        static_cast<void>(in.i32());
+        on_column(name, type);
+    }
 }
 
 /// A message from inside a streamed block as it looks outside of one: without its transaction id.

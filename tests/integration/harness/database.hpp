@@ -76,7 +76,8 @@ public:
     /// Loads files of tests/integration/zoo by name: `load_zoo({"types", "names"})`.
     void load_zoo(std::initializer_list<std::string_view> names) const {
         for (const auto name : names)
-            load(std::filesystem::path{TSLIVE_SOURCE_DIR} / "tests" / "integration" / "zoo" / fmt::format("{}.sql", name));
+            load(std::filesystem::path{TSLIVE_SOURCE_DIR} / "tests" / "integration" / "zoo" /
+                 fmt::format("{}.sql", name));
     }
 
 private:

@@ -26,9 +26,8 @@ namespace detail {
         const auto& column = table.columns[at];
         const auto& value = row[column.source_index];
         constexpr std::size_t most = 80;
-        auto text = value.kind == ValueKind::null
-                        ? std::string{"NULL"}
-                        : std::string{as_text(value.data.first(std::min(most, value.data.size())))};
+        const Value cut{value.kind, value.data.first(std::min(most, value.data.size()))};
+        auto text = value.kind == ValueKind::null ? std::string{"NULL"} : encode::shown(cut, column.type);
         if (value.data.size() > most) text += "…";
         out += fmt::format("{}{} = {}", out.empty() ? "" : ", ", column.name, text);
         if (out.size() > 400) return out + ", …";
@@ -40,6 +39,22 @@ inline constexpr std::string_view apply_remedy =
     "Nothing of this transaction or a later one was applied. Compare the row on both servers, mend the target (or its "
     "constraint), "
     "then go on with --resume: it applies the transaction again";
+
+[[nodiscard]] inline sql::Form form_of(const Wave& wave) { return wave.binary ? sql::Form::binary : sql::Form::text; }
+/// Part of a prepared statement's key.
+[[nodiscard]] inline std::string_view mark(sql::Form form) { return form == sql::Form::binary ? "b" : ""; }
+
+[[nodiscard]] inline Error no_binary_form(const TargetTable& table, const TransactionName& transaction) {
+    std::string columns;
+    for (const auto& column : table.columns)
+        columns += fmt::format("{}{} {}", columns.empty() ? "" : ", ", column.name, column.type_name);
+    return {
+        Recovery::operator_action,
+        fmt::format("changes of {} came in binary form, and its columns on the target are not of the source's "
+                    "types: {} (transaction {}, commit at {})",
+                    table.name, columns, transaction.xid, transaction.commit_lsn),
+        "Give the columns of the target's table the source's types until the switch-over, then go on with --resume"};
+}
 
 }  // namespace detail
 
@@ -104,11 +119,22 @@ void Executor::add_arrays(pg::Params& params, const sql::Columns& columns, const
     arrays_used_ = 0;
 }
 
+template <typename RowOf>
+void Executor::add_row_array(pg::Params& params, const Wave& wave, const Indexes& which, RowOf&& row_of) {
+    const auto& table = *wave.table;
+    row_array_.begin(table, which.size());
+    for (const auto at : which)
+        row_array_.add(
+            [&](std::size_t column) { return row_of(wave.changes[at], column)[table.columns[column].source_index]; });
+    params.binary_view(row_array_.bytes());
+}
+
 inline bool Executor::has_copy(const TargetTable& table) const {
     return std::ranges::any_of(copies_, [&](const PendingCopy& copy) { return copy.table->name == table.name; });
 }
 
 inline void Executor::apply(const Wave& wave, const TransactionName& transaction) {
+    if (wave.binary && !wave.table->row_type) throw detail::no_binary_form(*wave.table, transaction);
     if (has_copy(*wave.table) || copy_bytes_ >= most_copy_bytes) run_copies();
     begin();
     Indexes removed, updated, inserted;
@@ -130,8 +156,15 @@ inline void Executor::remove_rows(const Wave& wave, const Indexes& which, const 
     sql::Columns keys;
     for (const auto& part : table.key) keys.push_back(part.column);
     pg::Params params;
-    add_arrays(params, keys, table, wave, which, [](const Change& change) { return change.identity; });
-    send(prepared(fmt::format("{}d", table.number), [&] { return sql::remove(table); }), params,
+    const auto form = detail::form_of(wave);
+    if (wave.binary) {
+        // Of a row that is removed only the identity is there; what is not part of it is not looked at.
+        add_row_array(params, wave, which, [](const Change& change, std::size_t) { return change.identity; });
+    } else {
+        add_arrays(params, keys, table, wave, which, [](const Change& change) { return change.identity; });
+    }
+    send(prepared(fmt::format("{}d{}", table.number, detail::mark(form)), [&] { return sql::remove(table, form); }),
+         params,
          {&table, static_cast<std::int64_t>(which.size()), "DELETE", transaction,
           which.size() == 1 ? detail::describe_identity(table, wave.changes[which[0]]) : std::string{}});
 }
@@ -167,9 +200,18 @@ inline void Executor::update_rows(const Wave& wave, const Indexes& which, const 
             continue;
         }
         pg::Params params;
-        add_arrays(params, set, table, wave, rows, [](const Change& change) { return change.row; });
-        add_arrays(params, keys, table, wave, rows, [](const Change& change) { return change.identity; });
-        send(prepared(fmt::format("{}u{}", table.number, absent), [&] { return sql::update(table, set); }), params,
+        const auto form = detail::form_of(wave);
+        if (wave.binary) {
+            add_row_array(params, wave, rows, [&](const Change& change, std::size_t column) {
+                return is_key[column] ? change.identity : change.row;
+            });
+        } else {
+            add_arrays(params, set, table, wave, rows, [](const Change& change) { return change.row; });
+            add_arrays(params, keys, table, wave, rows, [](const Change& change) { return change.identity; });
+        }
+        send(prepared(fmt::format("{}u{}{}", table.number, absent, detail::mark(form)),
+                      [&] { return sql::update(table, set, form); }),
+             params,
              {&table, static_cast<std::int64_t>(rows.size()), "UPDATE", transaction,
               rows.size() == 1 ? detail::describe_identity(table, wave.changes[rows[0]]) : std::string{}});
     }
@@ -181,8 +223,11 @@ inline void Executor::insert_rows(const Wave& wave, const Indexes& which, const 
     if (table.columns.empty()) params.number(which.size());
     sql::Columns all(table.columns.size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-    add_arrays(params, all, table, wave, which, [](const Change& change) { return change.row; });
-    send(prepared(fmt::format("{}i", table.number), [&] { return sql::insert(table); }), params,
+    const auto form = detail::form_of(wave);
+    if (wave.binary) add_row_array(params, wave, which, [](const Change& change, std::size_t) { return change.row; });
+    else add_arrays(params, all, table, wave, which, [](const Change& change) { return change.row; });
+    send(prepared(fmt::format("{}i{}", table.number, detail::mark(form)), [&] { return sql::insert(table, form); }),
+         params,
          {&table, static_cast<std::int64_t>(which.size()), "INSERT", transaction,
           which.size() == 1 ? detail::describe_identity(table, wave.changes[which[0]]) : std::string{}});
 }
@@ -191,19 +236,28 @@ inline void Executor::copy_rows(const Wave& wave, const Indexes& which, const Tr
     // COPY cannot run in the pipeline; it waits for the end of the batch, where one round trip serves all of them.
     // Until then
     // nothing else touches the table.
-    auto& copy =
-        copies_.emplace_back(PendingCopy{wave.table, static_cast<std::int64_t>(which.size()), {}, transaction});
-    for (const auto at : which) encode::copy_row(copy.data, *wave.table, wave.changes[at].row);
+    auto& copy = copies_.emplace_back(
+        PendingCopy{wave.table, detail::form_of(wave), static_cast<std::int64_t>(which.size()), {}, transaction});
+    if (copy.form == sql::Form::text) {
+        for (const auto at : which) encode::copy_row(copy.data, *wave.table, wave.changes[at].row);
+    } else {
+        encode::begin_binary_copy(copy.data);
+        for (const auto at : which) encode::binary_copy_row(copy.data, *wave.table, wave.changes[at].row);
+        encode::end_binary_copy(copy.data);
+    }
     copy_bytes_ += copy.data.size();
 }
 
 inline void Executor::apply_single(const TargetTable& table, const Change& change, const TransactionName& transaction) {
     if (has_copy(table)) run_copies();
+    const bool binary = is_binary(change.identity) || is_binary(change.row);
+    if (binary && !table.row_type) throw detail::no_binary_form(table, transaction);
     begin();
     sql::Columns set;
     pg::Params params;
     const auto add = [&](const Value& value) {
         if (value.kind == ValueKind::null) params.null();
+        else if (value.kind == ValueKind::binary) params.binary_view(value.data);
         else params.text(as_text(encode::text_of(value)));
     };
     std::string absent;
@@ -223,12 +277,14 @@ inline void Executor::apply_single(const TargetTable& table, const Change& chang
         for (const auto& column : table.columns)
             if (column.identity) add(change.identity[column.source_index]);
 
+    const auto form = binary ? sql::Form::binary : sql::Form::text;
     const auto make_sql = [&] {
-        if (removes) return sql::remove_single(table);
-        return table.has_always_generated() ? sql::replace_single(table, set) : sql::update_single(table, set);
+        if (removes) return sql::remove_single(table, form);
+        return table.has_always_generated() ? sql::replace_single(table, set, form)
+                                            : sql::update_single(table, set, form);
     };
-    send(prepared(fmt::format("{}{}{}", table.number, removes ? "x" : "y", absent), make_sql), params,
-         {&table, 1, removes ? "DELETE" : "UPDATE", transaction, detail::describe_identity(table, change)});
+    send(prepared(fmt::format("{}{}{}{}", table.number, removes ? "x" : "y", absent, detail::mark(form)), make_sql),
+         params, {&table, 1, removes ? "DELETE" : "UPDATE", transaction, detail::describe_identity(table, change)});
     if (pipeline_.sent() >= most_unchecked) check();
 }
 
@@ -289,7 +345,7 @@ inline void Executor::run_copies() {
                                copy.transaction.xid, copy.transaction.commit_lsn);
         };
         try {
-            pg::CopyIn in(*target_, sql::copy(*copy.table));
+            pg::CopyIn in(*target_, sql::copy(*copy.table, copy.form));
             in.write(copy.data);
             check_count({copy.table, copy.rows, "COPY", copy.transaction, {}}, in.finish());
         } catch (const pg::ServerError& error) {

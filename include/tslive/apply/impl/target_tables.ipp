@@ -1,5 +1,7 @@
 #pragma once
 
+#include "tslive/catalog/binary_types.hpp"
+
 namespace tslive::apply {
 
 inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& relation) {
@@ -32,6 +34,7 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
     table.rows_may_be_missing = knowledge_.data_left_out && knowledge_.data_left_out(name);
     take_columns(table, relation, catalog::columns(*target_, found.id));
     choose_match(table, relation, found.id);
+    take_row_type(table, relation, found.id);
     log::debug("changes of {} go to {}, rows found {}", name, table.name,
                table.match == Match::by_key       ? "by key"
                : table.match == Match::by_content ? "by content"
@@ -86,6 +89,7 @@ inline void TargetTables::take_columns(TargetTable& table, const pgoutput::Cache
         if (column->generated != 0) continue;
         table.columns.push_back({.source_index = i,
                                  .name = sent.name,
+                                 .type = column->type,
                                  .type_name = column->type_name,
                                  .identity = sent.key,
                                  .always_generated = column->identity == 'a'});
@@ -123,6 +127,31 @@ inline void TargetTables::choose_match(TargetTable& table, const pgoutput::Cache
         "{} has no unique index on the target that its replica identity covers: each UPDATE and DELETE reads the whole "
         "table",
         table.name);
+}
+
+inline void TargetTables::take_row_type(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id) {
+    constexpr TypeId text{25}, varchar{1043};
+    const auto is_text = [&](TypeId type) { return type == text || type == varchar; };
+    const auto fits = [&](const TargetColumn& column) {
+        const auto sent = relation.columns[column.source_index].type;
+        return catalog::binary_copy_safe(sent) && (sent == column.type || (is_text(sent) && is_text(column.type)));
+    };
+    if (!std::ranges::all_of(table.columns, fits)) return;
+    const auto rows = target_->exec(
+        "SELECT c.reltype, a.attname, a.atttypid, t.typtype = 'd' FROM pg_catalog.pg_class c "
+        "JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
+        "WHERE c.oid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+        pg::Params{}.number(id.value));
+    if (rows.empty()) return;
+    RowType type{.id = {rows.number<std::uint32_t>(0, 0)}, .columns = {}};
+    for (int row = 0; row < rows.rows(); ++row) {
+        const auto column = std::ranges::find(table.columns, rows.at(row, 1), &TargetColumn::name);
+        RowType::Column part{.type = {rows.number<std::uint32_t>(row, 2)}, .index = std::nullopt};
+        if (column != table.columns.end()) part.index = static_cast<std::size_t>(column - table.columns.begin());
+        else if (rows.at(row, 3) == "t") return;  // a domain may refuse the NULL that stands for it
+        type.columns.push_back(part);
+    }
+    table.row_type = std::move(type);
 }
 
 }  // namespace tslive::apply

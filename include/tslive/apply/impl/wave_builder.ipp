@@ -56,6 +56,7 @@ inline void WaveBuilder::add(Arena& arena, Change change) {
     const bool same = change.identity.data() == change.row.data();
     change.row = copy_row(arena, change.row);
     change.identity = same ? change.row : copy_row(arena, change.identity);
+    binary_ = binary_ || is_binary(change.row) || is_binary(change.identity);
     changes_.push_back(change);
 }
 

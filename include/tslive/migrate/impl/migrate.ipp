@@ -11,6 +11,7 @@
 #include "tslive/core/log.hpp"
 #include "tslive/migrate/background.hpp"
 #include "tslive/migrate/base_copy.hpp"
+#include "tslive/migrate/binary_changes.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
 #include "tslive/migrate/orphans.hpp"
@@ -78,6 +79,7 @@ inline void check_snapshot(const state::Store& store, const state::Layout& layou
     wanted.protocol = {.version = can.pgoutput_version(),
                        .streaming = can.streaming() ? pgoutput::Streaming::on : pgoutput::Streaming::off};
     wanted.messages = can.logical_messages();
+    wanted.binary = !context.options.text_changes && changes_may_be_binary(source);
     wanted.spool = context.layout.spool();
     wanted.stream = stream_id(context.names);
     return wanted;

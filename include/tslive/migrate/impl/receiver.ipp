@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "tslive/catalog/binary_types.hpp"
 #include "tslive/core/log.hpp"
+#include "tslive/pgoutput/peek.hpp"
 #include "tslive/snapshot/slot.hpp"
 
 namespace tslive::migrate {
@@ -17,6 +19,7 @@ struct Receiver::Session {
 
     pg::ReplicationStream stream;
     bool status_asked = false;
+    bool given_up = false;  ///< a relation came that may not travel in binary form
     std::size_t unsynced_bytes = 0;
     Lsn quiet_until;  ///< of keepalives: nothing that commits before it is still to come
     Lsn noted;        ///< how much of that is in the spool
@@ -57,7 +60,6 @@ inline void Receiver::run(std::stop_token stop) {
         try {
             progressed_ = false;
             run_session(waiter);
-            return;
         } catch (const Stopped&) {
             return;
         } catch (const Error& error) {
@@ -121,6 +123,7 @@ inline void Receiver::run_session(Waiter& waiter) {
                                            .protocol_version = options_.protocol.version,
                                            .publications = options_.publications,
                                            .streaming = options_.protocol.streaming != pgoutput::Streaming::off,
+                                           .binary = options_.binary,
                                            .messages = options_.messages})};
     session.noted = start;
     log::debug("receiving changes from {}", start);
@@ -130,6 +133,7 @@ inline void Receiver::run_session(Waiter& waiter) {
             while (const auto event = session.stream.poll()) {
                 arrived = true;
                 take(session, *event);
+                if (session.given_up) return;
             }
             if (session.unsynced_bytes >= detail::most_unsynced_bytes) sync(session);
         } while (std::chrono::steady_clock::now() - session.synced_at < detail::gather_time &&
@@ -157,12 +161,32 @@ inline void Receiver::run_session(Waiter& waiter) {
 
 inline void Receiver::take(Session& session, const pg::StreamEvent& event) {
     if (const auto* data = std::get_if<pg::WalData>(&event)) {
+        if (options_.binary && forbids_binary(data->message)) {
+            // Nothing of the relation is here yet. What is incomplete is void with the session, and comes again as text.
+            options_.binary = false;
+            session.given_up = true;
+            return;
+        }
         session.unsynced_bytes += intake_.take(data->start, data->message);
         return;
     }
     const auto& keepalive = std::get<pg::Keepalive>(event);
     if (!intake_.transaction_open()) session.quiet_until = std::max(session.quiet_until, keepalive.end);
     session.status_asked |= keepalive.reply_requested;
+}
+
+inline bool Receiver::forbids_binary(Bytes message) const {
+    if (pgoutput::peek(message) != pgoutput::MessageType::relation) return false;
+    bool forbids = false;
+    pgoutput::read_column_types(message, intake_.inside_block(), [&](std::string_view column, TypeId type) {
+        if (forbids || catalog::binary_copy_safe(type)) return;
+        forbids = true;
+        log::info(
+            "Changes come as text from here on: the type of column {} of relation {} has no binary form that "
+            "every server reads alike (type {})",
+            column, pgoutput::described_relation(message, intake_.inside_block()), type);
+    });
+    return forbids;
 }
 
 inline void Receiver::sync(Session& session) {

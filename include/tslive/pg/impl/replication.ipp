@@ -29,10 +29,11 @@ inline ReplicationStream::ReplicationStream(Connection& replication, const Strea
     std::string publications;
     for (const auto& publication : options.publications)
         publications += fmt::format("{}{}", publications.empty() ? "" : ",", quote_identifier(publication));
-    const auto command = fmt::format(
-        "START_REPLICATION SLOT {} LOGICAL {} (proto_version '{}', publication_names {}{}{})",
-        quote_identifier(options.slot), options.start, options.protocol_version, quote_literal(publications),
-        options.streaming ? ", streaming 'on'" : "", options.messages ? ", messages 'true'" : "");
+    const auto command =
+        fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '{}', publication_names {}{}{}{})",
+                    quote_identifier(options.slot), options.start, options.protocol_version,
+                    quote_literal(publications), options.streaming ? ", streaming 'on'" : "",
+                    options.binary ? ", binary 'true'" : "", options.messages ? ", messages 'true'" : "");
     const auto result = replication.exec(command);
     if (result.status() != PGRES_COPY_BOTH)
         throw Error(Recovery::operator_action,
