@@ -7,6 +7,8 @@
 # TSLIVE_DEMO_SCALE=1   size of the data, 1 is about 250 MB
 # TSLIVE_DEMO_RATE=150  transactions per second of the writers
 # TSLIVE_DEMO_FOLLOW=10 seconds of replay before the switch-over
+# TSLIVE_DEMO_LARGE=0   millions of rows in one transaction, and as many times 50 MB of rows in another, while it follows: 20 takes
+#                       some minutes and 15 GB of disk
 # TSLIVE_BIN_DIR=…      take live-migration from there instead of building it
 # TSLIVE_PG_BIN=…       the PostgreSQL to use; else the newest that is installed
 set -euo pipefail
@@ -14,6 +16,7 @@ demo=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$demo/../.." && pwd)
 scale=${TSLIVE_DEMO_SCALE:-1}
 rate=${TSLIVE_DEMO_RATE:-150}
+large=${TSLIVE_DEMO_LARGE:-0}
 # shellcheck source-path=SCRIPTDIR source=servers.sh
 . "$demo/servers.sh"
 
@@ -127,7 +130,17 @@ copy_and_catch_up() {
     wait_until "the target to catch up" "said migrate 'Target has caught up with source ('" "$migrate_pid"
 }
 follow() { sleep "${TSLIVE_DEMO_FOLLOW:-10}"; }
+large_transactions() {
+    on_source -c "INSERT INTO plant.readings SELECT timestamptz '2000-01-01' + i * interval '1 second', 1 + i % 100, i FROM generate_series(1, $large * 1000000) i" \
+        -c "UPDATE archive.documents SET scan = (SELECT string_agg(sha256((id::text || i)::bytea), '') FROM generate_series(1, 32768) i)
+            WHERE id IN (SELECT id FROM archive.documents ORDER BY id LIMIT 50 * $large)" \
+        -c "INSERT INTO plant.alarms (text) VALUES ('after the large transactions')"
+    echo "sent: $large million rows, and $((50 * large)) MB of rows"
+    wait_until "the large transactions on the target" \
+        '[ "$(on_target -Atc "SELECT count(*) FROM plant.alarms WHERE text LIKE '"'after the large%'"'")" = 1 ]' "$migrate_pid"
+}
 switch_over() {
+    peak=$(awk '/^VmHWM/ { printf "%.0f MB", $2 / 1024 }' "/proc/$migrate_pid/status")
     stop_writers
     local begin
     begin=$(now_ms)
@@ -190,6 +203,7 @@ echo "writers started: $rate transactions per second, until the switch-over"
 phase "live-migration snapshot" snapshot
 phase "live-migration migrate: base copy, then catching up" copy_and_catch_up
 phase "Following the writers for a while" follow
+if [ "$large" -gt 0 ]; then phase "Large transactions" large_transactions; fi
 phase "Switch-over: writers stopped, SIGUSR1" switch_over
 phase "Comparing both databases by content" verify
 phase "live-migration clean --prune" clean
@@ -200,5 +214,6 @@ for entry in "${phases[@]}"; do printf '%-55s %10s\n' "${entry%|*}" "$(seconds "
 printf '%-55s %10s\n' "all of it" "$(seconds $(($(now_ms) - total_begin)))"
 printf '\n%s transactions were run by the writers meanwhile.\n' "$moved"
 printf 'Downtime (writers stopped to "Migration successfully completed"): %s\n' "$(seconds "$downtime")"
+printf 'Peak memory of live-migration migrate: %s\n' "$peak"
 [ "$equal" = yes ] || fail "the databases are NOT equal"
 echo "The databases are equal."
