@@ -9,7 +9,9 @@ using testing::HasSubstr;
 
 class ApplyBinary : public ApplyTest {
 protected:
-    void SetUp() override { binary = true; }
+    void SetUp() override {
+        adjust = [](migrate::ReceiverOptions& options) { options.binary = true; };
+    }
     [[nodiscard]] bool is_binary_now() const {
         return source.holds(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%binary ''true''%' AND "

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,7 +28,9 @@ namespace tslive::apply {
 /// What is published and received from a source: publications, slot, a Receiver in its own thread, and its spool.
 class Stream {
 public:
-    Stream(const harness::Database& source, spool::Options spool_options, bool binary) : source_(source) {
+    using Adjust = std::function<void(migrate::ReceiverOptions&)>;
+
+    Stream(const harness::Database& source, spool::Options spool_options, const Adjust& adjust) : source_(source) {
         auto session = pg::Connection::open(source.conninfo(), "test");
         const catalog::Capabilities can{session.server_version()};
         snapshot::create_publications(session, names_,
@@ -41,10 +44,10 @@ public:
         options_.consistent_point = start_;
         options_.protocol = {.version = can.pgoutput_version(),
                              .streaming = can.streaming() ? pgoutput::Streaming::on : pgoutput::Streaming::off};
-        options_.binary = binary;
         options_.spool = harness::Scratch::instance().make_directory("a") / "spool";
         options_.spool_options = spool_options;
         options_.retry.first_wait = std::chrono::milliseconds{5};
+        if (adjust) adjust(options_);
         begin();
     }
     ~Stream() { end(); }
@@ -143,7 +146,7 @@ protected:
         target.sql(sql);
         single.sql(sql);
     }
-    void start(spool::Options spool_options = {}) { stream = std::make_unique<Stream>(source, spool_options, binary); }
+    void start(spool::Options spool_options = {}) { stream = std::make_unique<Stream>(source, spool_options, adjust); }
 
     [[nodiscard]] ApplierOptions options() const { return stream->applier_options(target); }
     [[nodiscard]] ApplierOptions options_of_single() const {
@@ -200,7 +203,7 @@ protected:
     harness::Database source = source_server->create_database(name);
     harness::Database target = target_server->create_database(name);
     harness::Database single = target_server->create_database(name + "_single");
-    bool binary = false;  ///< ask for changes in binary form
+    Stream::Adjust adjust;  ///< what a test wants to be different about the receiver; set it before start()
     std::unique_ptr<Stream> stream;
 };
 

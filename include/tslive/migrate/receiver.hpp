@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -35,6 +36,10 @@ struct ReceiverOptions {
     std::filesystem::path spool;
     spool::StreamId stream;
     spool::Options spool_options;
+    /// Where less is free on the spool's disk, nothing is taken from the source, which keeps it, until there is more. Room for
+    /// what is in memory, for state.db and for the logs.
+    std::uint64_t least_free_bytes = std::uint64_t{256} << 20;
+    std::function<std::uint64_t(const std::filesystem::path&)> free_bytes = spool::free_bytes;
     pg::RetryBudget retry;
 };
 
@@ -69,6 +74,7 @@ private:
     void check_slot(const std::stop_token& stop);
     void take(Session& session, const pg::StreamEvent& event);
     [[nodiscard]] bool forbids_binary(Bytes message) const;
+    void wait_for_space(Session& session, Waiter& waiter);
     void sync(Session& session);
 
     ReceiverOptions options_;

@@ -8,6 +8,7 @@
 
 #include "tslive/catalog/binary_types.hpp"
 #include "tslive/core/log.hpp"
+#include "tslive/core/size.hpp"
 #include "tslive/pgoutput/peek.hpp"
 #include "tslive/snapshot/slot.hpp"
 
@@ -26,6 +27,7 @@ struct Receiver::Session {
     Lsn confirmed;
     std::chrono::steady_clock::time_point synced_at = std::chrono::steady_clock::now();
     std::chrono::steady_clock::time_point status_at = synced_at;
+    std::chrono::steady_clock::time_point space_at{};  ///< when the disk was last looked at
 };
 
 namespace detail {
@@ -39,6 +41,7 @@ inline constexpr std::chrono::milliseconds settle_time{2};
 inline constexpr std::chrono::microseconds gulp_pause{500};
 inline constexpr std::chrono::milliseconds quiet_time{100};
 inline constexpr std::chrono::seconds status_interval{10};
+inline constexpr std::chrono::milliseconds space_interval{500};
 inline constexpr std::size_t most_unsynced_bytes = 8U << 20;
 }  // namespace detail
 
@@ -128,6 +131,7 @@ inline void Receiver::run_session(Waiter& waiter) {
     session.noted = start;
     log::debug("receiving changes from {}", start);
     for (;;) {
+        wait_for_space(session, waiter);
         bool arrived = false;
         do {
             while (const auto event = session.stream.poll()) {
@@ -173,6 +177,28 @@ inline void Receiver::take(Session& session, const pg::StreamEvent& event) {
     const auto& keepalive = std::get<pg::Keepalive>(event);
     if (!intake_.transaction_open()) session.quiet_until = std::max(session.quiet_until, keepalive.end);
     session.status_asked |= keepalive.reply_requested;
+}
+
+/// Nothing is read meanwhile, and the source hears that we are alive.
+inline void Receiver::wait_for_space(Session& session, Waiter& waiter) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - session.space_at < detail::space_interval) return;
+    session.space_at = now;
+    const auto free = options_.free_bytes(options_.spool);
+    if (free >= options_.least_free_bytes) return;
+    sync(session);
+    log::warning(
+        "{} are free on the disk of {}: no more changes are taken from the source until there are {}. It keeps "
+        "them, and its own disk fills meanwhile. Free space here",
+        format_size(static_cast<double>(free)), options_.spool.string(),
+        format_size(static_cast<double>(options_.least_free_bytes)));
+    while (options_.free_bytes(options_.spool) < options_.least_free_bytes) {
+        if (!waiter.sleep(detail::space_interval)) waiter.throw_if_stopped();
+        if (std::chrono::steady_clock::now() - session.status_at < detail::status_interval) continue;
+        session.stream.send_status(session.confirmed);
+        session.status_at = std::chrono::steady_clock::now();
+    }
+    log::info("There is space again: changes are taken from the source");
 }
 
 inline bool Receiver::forbids_binary(Bytes message) const {
