@@ -181,8 +181,8 @@ struct StreamCommit {
 struct StreamAbort {
     Xid xid;
     Xid subxid;
-    Lsn abort_lsn;          ///< 0 unless streaming = parallel
-    ServerTime abort_time;  ///< 0 unless streaming = parallel
+    Lsn abort_lsn;          ///< 0 unless streaming = parallel, and then for what a crash of the server ended
+    ServerTime abort_time;  ///< as abort_lsn
 };
 
 }  // namespace tslive::pgoutput

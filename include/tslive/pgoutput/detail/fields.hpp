@@ -49,7 +49,7 @@ namespace tslive::pgoutput::detail {
     return flags;
 }
 
-/// The position of a commit or abort, which is never 0.
+/// The position of a commit, which is never 0.
 [[nodiscard]] inline Lsn read_position(Reader& in) {
     const auto lsn = in.lsn();
     if (!lsn.valid()) [[unlikely]]
@@ -86,7 +86,7 @@ namespace tslive::pgoutput::detail {
 [[nodiscard]] inline StreamAbort read_stream_abort(Reader& in, Protocol protocol) {
     StreamAbort abort{.xid = in.xid(), .subxid = in.xid(), .abort_lsn = {}, .abort_time = {}};
     if (protocol.streaming == Streaming::parallel) {
-        abort.abort_lsn = read_position(in);
+        abort.abort_lsn = in.lsn();  // 0 when no abort was written: the server crashed, and found out on its restart
         abort.abort_time = in.time();
     }
     return abort;
