@@ -125,6 +125,17 @@ TEST(ReplicaIdentity, is_warned_of_where_it_is_missing) {
     EXPECT_THAT(verdict.text, HasSubstr("public.b"));
 }
 
+TEST(Locks, must_be_enough_for_every_table_at_once) {
+    EXPECT_EQ(judge_locks(3'000, 64, 100).weight, Weight::passed);
+    EXPECT_EQ(judge_locks(6'000, 64, 100).weight, Weight::warning);
+    const auto too_many = judge_locks(20'000, 64, 100);
+    EXPECT_EQ(too_many.weight, Weight::fatal);
+    EXPECT_THAT(too_many.text, HasSubstr("20000 tables are locked at once"));
+    EXPECT_THAT(too_many.text, HasSubstr("room for 6400 locks"));
+    EXPECT_THAT(too_many.remedy, HasSubstr("max_locks_per_transaction = 401"));
+    EXPECT_EQ(judge_locks(20'000, 401, 100).weight, Weight::passed) << "what the remedy says is enough";
+}
+
 TEST(Publication, needs_a_superuser_or_the_tables_owner) {
     const Capabilities patched{150013}, unpatched{150001};
     EXPECT_THAT(judge_publication(true, true, {}, unpatched), Weighs(Weight::passed));

@@ -97,6 +97,7 @@ private:
     void objects_of_source() {
         check(source_, "source.timescaledb", check_timescaledb);
         check(source_, "source.publication", check_publication);
+        check(source_, "source.locks", check_locks);
         check(source_, "source.read_rights", check_read_rights);
         check(source_, "source.row_security", check_row_security);
         std::vector<catalog::Table> tables;

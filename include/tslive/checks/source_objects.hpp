@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tslive/catalog/extensions.hpp"
@@ -48,6 +50,20 @@ namespace detail {
         fmt::format("{} tables are unlogged: their rows are copied once, later changes do not reach the target: {}",
                     unlogged.size(), listed(unlogged)),
         "ALTER TABLE … SET LOGGED before the migration where their content matters");
+}
+
+/// CASES E14: pg_dump holds a lock on every table at once, and the table of locks has one size for the whole server.
+///
+/// @param sessions  that the table of locks is made for; each adds `per_session` locks, which all may use
+[[nodiscard]] inline Verdict judge_locks(std::int64_t tables, std::int64_t per_session, std::int64_t sessions) {
+    const auto room = per_session * sessions;
+    auto text = fmt::format(
+        "{} tables are locked at once while the schema is read, and the source has room for {} locks", tables, room);
+    if (tables <= room / 2) return passed(std::move(text));
+    auto remedy = fmt::format("ALTER SYSTEM SET max_locks_per_transaction = {}, and restart the source",
+                              2 * tables / std::max<std::int64_t>(1, sessions) + 1);
+    if (tables <= room) return warning(text + ": other sessions may run out of them", std::move(remedy));
+    return fatal(std::move(text), std::move(remedy));
 }
 
 /// @param all_tables   the role may publish FOR ALL TABLES
@@ -161,6 +177,17 @@ inline Verdict check_generated_identity(End& end) {
             "UPDATEs: UPDATE and DELETE of them are not replicated: {}",
             result.rows(), listed(names(result))),
         "Give them an identity without generated columns: ALTER TABLE … REPLICA IDENTITY USING INDEX …");
+}
+
+inline Verdict check_locks(End& end) {
+    const auto tables =
+        end.connection.exec(fmt::format("SELECT count(*) {} AND c.relkind IN ('r', 'p')", user_relations));
+    const auto sessions = end.connection.exec(
+        "SELECT sum(setting::pg_catalog.int8)::pg_catalog.int8 FROM pg_catalog.pg_settings WHERE name IN "
+        "('max_connections', 'max_prepared_transactions', 'max_wal_senders', 'max_worker_processes')");
+    return judge_locks(tables.number<std::int64_t>(0, 0),
+                       std::stoll(setting(end.connection, "max_locks_per_transaction")),
+                       sessions.number<std::int64_t>(0, 0));
 }
 
 inline Verdict check_timescaledb(End& end) {
