@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -24,9 +26,12 @@ public:
     /// Until stopped. @throws Error (operator_action) when a table had to be taken out
     void run(const std::stop_token& stop) {
         constexpr std::chrono::seconds look_every{2};
+        constexpr int least_rest = 50;  // times as long as a look took: of 100,000 tables, it takes part of a second
         Waiter waiter(stop);
         std::optional<pg::Connection> source;
+        std::chrono::milliseconds rest{look_every};
         do {
+            const auto began = std::chrono::steady_clock::now();
             try {
                 if (!source) source.emplace(open_end("source", context_.ends.source, "watch", stop));
                 look(*source);
@@ -35,7 +40,10 @@ public:
                 log::debug("the source cannot be looked after now: {}", error.what());
                 source.reset();
             }
-        } while (waiter.sleep(look_every));
+            rest = std::max<std::chrono::milliseconds>(
+                look_every,
+                least_rest * std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began));
+        } while (waiter.sleep(rest));
     }
 
 private:
