@@ -26,6 +26,7 @@ struct PartOutcome {
     enum class Kind { copied, already_done, rewritten, gone };
     Kind kind = Kind::copied;
     std::int64_t rows = 0;
+    std::int64_t bytes = 0;  ///< as COPY sent them
 };
 
 namespace detail {
@@ -58,16 +59,17 @@ inline void discard(pg::CopyOut& out, pg::Connection& source) noexcept {
     }
 }
 
-inline std::int64_t relay_part(pg::Connection& source, pg::Connection& target, const std::string& out_command,
-                               const std::string& in_command, const std::string& what, Progress& progress) {
+inline PartOutcome relay_part(pg::Connection& source, pg::Connection& target, const std::string& out_command,
+                              const std::string& in_command, const std::string& what, Progress& progress) {
     pg::CopyOut out(source, out_command);
     std::int64_t bytes = 0;
     try {
         pg::CopyIn in(target, in_command);
-        return relay(out, in, what, [&](std::size_t count) {
+        const auto rows = relay(out, in, what, [&](std::size_t count) {
             bytes += static_cast<std::int64_t>(count);
             progress.bytes.done += static_cast<std::int64_t>(count);
         });
+        return {PartOutcome::Kind::copied, rows, bytes};
     } catch (const Stopped&) {
         throw;
     } catch (const std::exception&) {
@@ -88,7 +90,7 @@ inline PartOutcome copy_part(SourceSession& source, TargetSession& target, const
     const auto sight = source.begin_part(table.table);
     if (sight != SourceSession::Sight::clear) {
         source.end_part();
-        return {sight == SourceSession::Sight::gone ? PartOutcome::Kind::gone : PartOutcome::Kind::rewritten, 0};
+        return {.kind = sight == SourceSession::Sight::gone ? PartOutcome::Kind::gone : PartOutcome::Kind::rewritten};
     }
     const auto there = target.table(name);
     const auto columns = columns_to_copy(name, catalog::columns(source.connection(), table.table.id),
@@ -97,16 +99,17 @@ inline PartOutcome copy_part(SourceSession& source, TargetSession& target, const
     pg::Transaction transaction(target.connection());
     if (!ledger.claim(target.connection(), part.key)) {
         source.end_part();
-        return {PartOutcome::Kind::already_done, ledger.done_rows(target.connection(), part.key).value_or(0)};
+        return {.kind = PartOutcome::Kind::already_done,
+                .rows = ledger.done_rows(target.connection(), part.key).value_or(0)};
     }
     const auto freeze = detail::prepare_target(target, table, there, part);
-    const auto rows =
+    const auto outcome =
         detail::relay_part(source.connection(), target.connection(), copy_out_command(table, part.range, columns),
                            copy_in_command(name, columns, freeze), part.key, progress);
-    ledger.set_rows(target.connection(), part.key, rows);
+    ledger.set_rows(target.connection(), part.key, outcome.rows);
     transaction.commit();
     source.end_part();
-    return {PartOutcome::Kind::copied, rows};
+    return outcome;
 }
 
 }  // namespace tslive::copy

@@ -29,7 +29,8 @@ public:
 
     Counter tables;
     Counter parts;
-    Counter bytes;  ///< done: as COPY sends them; total: as the tables' files hold them, so the two need not meet
+    Counter
+        bytes;  ///< done: as COPY sends them; total: that of parts that are done, and what the files of the rest hold
     Counter indexes;
     Counter foreign_keys;
     Counter large_objects;

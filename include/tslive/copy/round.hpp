@@ -142,6 +142,8 @@ private:
             log::warning("table {} was rewritten on the source since the snapshot; it will be copied under a new one",
                          name);
         if (outcome.kind == PartOutcome::Kind::rewritten || outcome.kind == PartOutcome::Kind::gone) return;
+        progress_.bytes.total +=
+            outcome.bytes - part.bytes;  // small tables: a page each on disk, and some bytes to send
         progress_.rows += outcome.rows;
         ++progress_.parts.done;
         if (!complete) return;
