@@ -30,7 +30,7 @@ struct Column {
 /// D28), or one that is gone, has an empty entry.
 inline std::map<RelationId, std::vector<Column>> columns(pg::Connection& connection,
                                                          std::span<const RelationId> relations) {
-    const auto result = connection.exec(
+    const auto result = connection.exec_again(
         "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, -1), "
         "  t.typcategory, a.attnotnull, a.atthasdef, a.attgenerated, a.attidentity "
         "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "

@@ -35,7 +35,7 @@ inline std::map<RelationId, std::vector<UniqueKey>> unique_keys(pg::Connection& 
                                                                 std::span<const RelationId> relations) {
     // Equality is what the operator family says, so that citext compares as citext whatever its schema is (strategy 3
     // of btree; no other built-in access method makes unique indexes).
-    const auto result = connection.exec(
+    const auto result = connection.exec_again(
         "SELECT i.indrelid, c.relname, i.indisprimary, i.indimmediate, i.indisreplident, k.position, a.attname, "
         "  a.attnotnull, n.nspname, o.oprname, pg_catalog.format_type(a.atttypid, -1) "
         "FROM pg_catalog.pg_index i "

@@ -208,7 +208,7 @@ private:
     /// Good plans are worth having, but nothing depends on them (CASES F12).
     void analyze(pg::Connection& target, const catalog::QualifiedName& name) {
         try {
-            const auto known = target.exec(
+            const auto known = target.exec_again(
                 "SELECT pg_catalog.pg_stat_get_last_analyze_time(pg_catalog.to_regclass($1)::pg_catalog.oid) IS NULL",
                 pg::Params{}.text(name.quoted()));
             if (known.boolean(0, 0)) target.exec(fmt::format("ANALYZE {}", name.quoted()));

@@ -78,7 +78,7 @@ enum class IndexStep { create, add_constraint, attach_constraint, remove };
 }
 
 [[nodiscard]] inline IndexState read_index_state(pg::Connection& target, const catalog::QualifiedName& name) {
-    const auto found = target.exec(
+    const auto found = target.exec_again(
         "SELECT coalesce(i.indisvalid AND i.indisready, false), coalesce(tn.nspname, ''), coalesce(t.relname, ''), "
         "EXISTS (SELECT FROM "
         "pg_catalog.pg_constraint k WHERE k.conindid = c.oid AND k.conrelid = t.oid AND k.contype IN ('p', 'u', 'x')) "

@@ -126,13 +126,13 @@ public:
     /// to us, is waited for.
     /// @returns false when the part is done
     [[nodiscard]] bool claim(pg::Connection& target, std::string_view key) const {
-        const auto inserted = target.exec(
+        const auto inserted = target.exec_again(
             fmt::format("INSERT INTO {}.part_done (part, rows) VALUES ($1, 0) ON CONFLICT (part) DO NOTHING", schema_),
             pg::Params{}.text(key));
         return inserted.command_rows() == 1;
     }
     void set_rows(pg::Connection& target, std::string_view key, std::int64_t rows) const {
-        target.exec(
+        target.exec_again(
             fmt::format("UPDATE {}.part_done SET rows = $2, finished_at = pg_catalog.clock_timestamp() WHERE part = $1",
                         schema_),
             pg::Params{}.text(key).number(rows));

@@ -50,11 +50,15 @@ public:
                 ? "EXISTS (SELECT FROM _timescaledb_catalog.hypertable h WHERE h.schema_name = $1::pg_catalog.name "
                   "AND h.table_name = $2::pg_catalog.name)"
                 : "false";
-        const auto found = connection_.exec(
+        const auto found = connection_.exec_again(
+            // Who refers to a table is found by way of pg_depend, which has an index for it; pg_constraint would be read
+            // whole for each table.
             fmt::format("SELECT c.oid, c.relkind = 'r' AND NOT {}, pg_catalog.has_table_privilege(c.oid, 'TRUNCATE') "
-                        "AND NOT EXISTS (SELECT "
-                        "FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid AND k.conrelid "
-                        "<> c.oid) "
+                        "AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_constraint k ON k.oid = "
+                        "d.objid "
+                        "WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid AND "
+                        "d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass "
+                        "AND k.contype = 'f' AND k.confrelid = c.oid AND k.conrelid <> c.oid) "
                         "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
                         "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
                         hypertable),

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -39,6 +40,10 @@ public:
     Result exec(std::string_view sql);
     /// One statement with parameters.
     Result exec(std::string_view sql, const Params& params);
+    /// The same, for a statement that comes again and again, such as a look into the catalog for each table: the server
+    /// parses it once, and need not plan it each time, which costs more than to run it.
+    /// @pre nobody has sent DEALLOCATE ALL or DISCARD ALL on this session
+    Result exec_again(std::string_view sql, const Params& params);
     void prepare(std::string_view name, std::string_view sql);
     Result exec_prepared(std::string_view name, const Params& params);
 
@@ -91,7 +96,8 @@ private:
     static ConnectionHandle connect(const ConnInfo& info, Waiter& waiter);
 
     ConnectionHandle conn_;
-    std::unique_ptr<Waiter> waiter_;  // on the heap: its stop callback must not move
+    std::map<std::string, std::string, std::less<>> again_;  // SQL text to its name as a prepared statement
+    std::unique_ptr<Waiter> waiter_;                         // on the heap: its stop callback must not move
 };
 
 /// A transaction on a connection; rolled back unless `commit` succeeded. One owner thread, shorter-lived than the connection.

@@ -43,7 +43,7 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
 }
 
 inline std::optional<TargetTables::Found> TargetTables::find(const catalog::QualifiedName& name) {
-    const auto row = target_->exec(
+    const auto row = target_->exec_again(
         "SELECT c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
         "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
         pg::Params{}.text(name.schema).text(name.name));

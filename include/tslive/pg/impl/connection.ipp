@@ -168,6 +168,16 @@ inline Result Connection::exec(std::string_view sql, const Params& params) {
     return finish_statement();
 }
 
+inline Result Connection::exec_again(std::string_view sql, const Params& params) {
+    auto known = again_.find(sql);
+    if (known == again_.end()) {
+        auto name = fmt::format("again{}", again_.size());
+        prepare(name, sql);
+        known = again_.emplace(sql, std::move(name)).first;
+    }
+    return exec_prepared(known->second, params);
+}
+
 inline void Connection::prepare(std::string_view name, std::string_view sql) {
     check_sent(PQsendPrepare(conn_.get(), std::string{name}.c_str(), std::string{sql}.c_str(), 0, nullptr));
     finish_statement();
