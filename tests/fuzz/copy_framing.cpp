@@ -1,7 +1,7 @@
 // Rows on their way into a COPY, and blocks on their way through the relay.
 //
 // Whatever the values are, the text that apply::encode writes is read back as the same rows by a reader that follows
-// the server's rules and nothing else; and so are its arrays. Whatever the blocks and the faults are, the relay's sink
+// the server's rules and nothing else; and so are its arrays, and its rows in binary form. Whatever the blocks and the faults are, the relay's sink
 // ends with all bytes of a source that finished, or it was aborted.
 //
 // The first byte chooses: even: rows (see Rows), odd: a relay's script (see Script).
@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tslive/apply/binary_rows.hpp"
 #include "tslive/apply/encode.hpp"
 #include "tslive/copy/relay.hpp"
 #include "tslive/core/bytes.hpp"
@@ -111,28 +112,39 @@ private:
     std::string_view rest_;
 };
 
-/// array_recv of a text[] with one dimension.
-Fields read_array(Bytes bytes) {
-    Input in(bytes);
-    const auto number = [&] {
-        const auto four = in.piece(4);
-        expect(four.size() == 4);
-        return load_be<std::uint32_t>(four.data());
-    };
-    expect(number() == 1);   // dimensions
-    expect(number() <= 1);   // has nulls
-    expect(number() == 25);  // text
-    Fields fields(number());
-    expect(number() == 1);  // the first subscript
-    for (auto& field : fields) {
-        const auto length = number();
-        if (length == 0xffffffffU) continue;
-        const auto text = in.piece(length);
-        expect(text.size() == length);
-        field = std::string(as_text(text));
+/// Numbers and values in network byte order, as the server's receive functions read them.
+class BinaryReader {
+public:
+    explicit BinaryReader(Bytes bytes) : in_(bytes) {}
+
+    [[nodiscard]] bool empty() const { return in_.empty(); }
+    template <typename T>
+    T number() {
+        const auto bytes = in_.piece(sizeof(T));
+        expect(bytes.size() == sizeof(T));
+        return load_be<T>(bytes.data());
     }
-    expect(in.empty());
-    return fields;
+    Field value() {
+        const auto length = number<std::uint32_t>();
+        if (length == 0xffffffffU) return std::nullopt;
+        const auto bytes = in_.piece(length);
+        expect(bytes.size() == length);
+        return std::string(as_text(bytes));
+    }
+    Bytes piece(std::size_t length) { return in_.piece(length); }
+
+private:
+    Input in_;
+};
+
+/// array_recv, up to the elements. @returns their number
+std::size_t begin_array(BinaryReader& in, std::uint32_t type) {
+    expect(in.number<std::uint32_t>() == 1);  // dimensions
+    expect(in.number<std::uint32_t>() <= 1);  // has nulls
+    expect(in.number<std::uint32_t>() == type);
+    const auto count = in.number<std::uint32_t>();
+    expect(in.number<std::uint32_t>() == 1);  // the first subscript
+    return count;
 }
 
 /// `columns, for each column its place among the source's`, then rows, each a value a column of the source: a length of
@@ -182,16 +194,71 @@ void check_copy_text(const Rows& input) {
 }
 
 void check_arrays(const Rows& input) {
+    constexpr std::uint32_t text = 25;
     apply::encode::TextArray array;
     for (std::size_t column = 0; column < input.width; ++column) {
-        Fields wanted;
         array.begin(input.rows.size());
-        for (const auto& row : input.rows) {
-            wanted.push_back(row[column]);
-            array.add(value_of(row[column]));
-        }
-        expect(read_array(array.bytes()) == wanted);
+        for (const auto& row : input.rows) array.add(value_of(row[column]));
+        BinaryReader in(array.bytes());
+        expect(begin_array(in, text) == input.rows.size());
+        for (const auto& row : input.rows) expect(in.value() == row[column]);
+        expect(in.empty());
     }
+}
+
+Value binary_value_of(const Field& field) { return field ? Value{ValueKind::binary, as_bytes(*field)} : Value{}; }
+
+void check_binary_copy(const Rows& input) {
+    ByteBuffer out;
+    apply::encode::begin_binary_copy(out);
+    for (const auto& row : input.rows) {
+        std::vector<Value> values;
+        for (const auto& field : row) values.push_back(binary_value_of(field));
+        apply::encode::binary_copy_row(out, input.table, values);
+    }
+    apply::encode::end_binary_copy(out);
+    BinaryReader in(out);
+    expect(as_text(in.piece(11)) == std::string_view("PGCOPY\n\377\r\n\0", 11));
+    expect(in.number<std::uint32_t>() == 0);  // flags
+    expect(in.number<std::uint32_t>() == 0);  // length of what more the header has
+    for (const auto& row : input.rows) {
+        expect(in.number<std::uint16_t>() == input.table.columns.size());
+        for (const auto& wanted : input.wanted(row)) expect(in.value() == wanted);
+    }
+    expect(in.number<std::uint16_t>() == 0xffff);
+    expect(in.empty());
+}
+
+/// The table's row type has a column that nobody sends between those of the table.
+void check_row_array(Rows input) {
+    constexpr std::uint32_t row_type = 16'500;
+    auto& type = input.table.row_type.emplace();
+    type.id = {row_type};
+    for (std::uint32_t i = 0; i < input.table.columns.size(); ++i) {
+        type.columns.push_back({.type = {100 + i}, .index = input.table.columns.size() - 1 - i});
+        type.columns.push_back({.type = {200 + i}, .index = std::nullopt});
+    }
+    apply::encode::RowArray array;
+    array.begin(input.table, input.rows.size());
+    for (const auto& row : input.rows) {
+        const auto wanted = input.wanted(row);
+        array.add([&](std::size_t column) { return binary_value_of(wanted[column]); });
+    }
+    BinaryReader in(array.bytes());
+    expect(begin_array(in, row_type) == input.rows.size());
+    for (const auto& row : input.rows) {
+        const auto wanted = input.wanted(row);
+        const auto record = in.value();
+        expect(record.has_value());
+        BinaryReader columns(as_bytes(*record));
+        expect(columns.number<std::uint32_t>() == type.columns.size());
+        for (const auto& column : type.columns) {
+            expect(columns.number<std::uint32_t>() == column.type.value);
+            expect(columns.value() == (column.index ? wanted[*column.index] : std::nullopt));
+        }
+        expect(columns.empty());
+    }
+    expect(in.empty());
 }
 
 struct Broken {};  // what a fault throws
@@ -281,6 +348,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const Rows rows(input);
         check_copy_text(rows);
         check_arrays(rows);
+        check_binary_copy(rows);
+        check_row_array(rows);
     } else {
         check_relay(input);
     }
