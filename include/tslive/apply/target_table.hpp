@@ -23,7 +23,7 @@ enum class Match {
 struct TargetColumn {
     std::size_t source_index = 0;  ///< in the rows of the stream
     std::string name;
-    TypeId type;            ///< on the target
+    TypeId type{};          ///< on the target
     std::string type_name;  ///< for a cast, without modifier: the assignment then checks the length instead of cutting
     bool identity = false;  ///< part of the source's replica identity
     bool always_generated = false;  ///< GENERATED ALWAYS AS IDENTITY: UPDATE may not set it
