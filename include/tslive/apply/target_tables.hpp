@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,6 +73,10 @@ public:
     /// @throws Error  (operator_action) when table or columns are missing on the target, with the statement that mends
     ///                  it
     [[nodiscard]] const TargetTable* resolve(const pgoutput::CachedRelation& relation);
+
+    /// The partitioned tables whose foreign keys forbid a TRUNCATE of `tables` although all their partitions are among
+    /// them: the stream names partitions only. To name them as well empties nothing more.
+    [[nodiscard]] std::vector<catalog::QualifiedName> emptied_with(std::span<const TargetTable* const> tables);
 
 private:
     struct Found {

@@ -294,6 +294,7 @@ inline void Executor::truncate(std::span<const TargetTable* const> tables, bool 
     begin();
     std::string list;
     for (const auto* table : tables) list += fmt::format("{}{}", list.empty() ? "" : ", ", sql::relation(*table));
+    for (const auto& partitioned : tables_->emptied_with(tables)) list += ", " + partitioned.quoted();
     // The stream lists every published table that CASCADE reached on the source; it must not reach further here.
     pipeline_.send(fmt::format("TRUNCATE {}{}", list, restart_identity ? " RESTART IDENTITY" : ""), {});
     expected_.push_back({nullptr, 0, "TRUNCATE", transaction, list});

@@ -154,4 +154,28 @@ inline void TargetTables::take_row_type(TargetTable& table, const pgoutput::Cach
     table.row_type = std::move(type);
 }
 
+inline std::vector<catalog::QualifiedName> TargetTables::emptied_with(std::span<const TargetTable* const> tables) {
+    std::string named;
+    for (const auto* table : tables)
+        named += fmt::format("{}({}, {})", named.empty() ? "" : ", ", pg::quote_literal(table->name.schema),
+                             pg::quote_literal(table->name.name));
+    const auto found = target_->exec(fmt::format(
+        "WITH RECURSIVE named AS (SELECT c.oid FROM (VALUES {}) AS v (schema, name) "
+        "JOIN pg_catalog.pg_namespace n ON n.nspname = v.schema "
+        "JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = v.name), "
+        "below AS (SELECT oid AS root, oid, relkind FROM pg_catalog.pg_class WHERE relkind = 'p' "
+        "UNION ALL SELECT below.root, c.oid, c.relkind FROM below "
+        "JOIN pg_catalog.pg_inherits i ON i.inhparent = below.oid JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid), "
+        "emptied AS (SELECT root FROM below LEFT JOIN named USING (oid) GROUP BY root "
+        "HAVING bool_and(relkind = 'p' OR named.oid IS NOT NULL)) "
+        "SELECT n.nspname, c.relname FROM emptied JOIN pg_catalog.pg_class c ON c.oid = emptied.root "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.conrelid = emptied.root "
+        "AND (f.confrelid IN (SELECT oid FROM named) OR f.confrelid IN (SELECT root FROM emptied)))",
+        named));
+    std::vector<catalog::QualifiedName> names;
+    for (int row = 0; row < found.rows(); ++row) names.push_back({found.text(row, 0), found.text(row, 1)});
+    return names;
+}
+
 }  // namespace tslive::apply
