@@ -1,0 +1,339 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "integration/random_workload/chance.hpp"
+#include "integration/random_workload/faults.hpp"
+#include "integration/random_workload/schema.hpp"
+#include "integration/random_workload/session.hpp"
+#include "integration/random_workload/statements.hpp"
+#include "integration/support/migration.hpp"
+
+namespace tslive::random_workload {
+
+struct RunOptions {
+    std::uint64_t seed = 1;
+    std::int64_t transactions = 2000;
+    std::chrono::seconds seconds{0};  ///< the replay takes at least as long; more transactions come then
+    std::int64_t sessions = 0;        ///< 0: drawn
+    bool faults = true;
+    std::int64_t most_tables = 30;
+    std::int64_t largest_bytes = 2'000'000;
+    std::filesystem::path keep_in = std::filesystem::temp_directory_path();  ///< where a failed run leaves everything
+};
+
+struct Outcome {
+    std::string failure = {};  ///< empty: both databases are equal
+    std::string line = {};     ///< of the log
+    std::filesystem::path kept = {};
+    std::vector<std::string> mistakes = {};  ///< statements that no server understands: the generator's fault
+};
+
+/// The command that does the same again, as far as the interleaving allows.
+[[nodiscard]] inline std::string command_to_repeat(const RunOptions& options) {
+    auto command =
+        fmt::format("random_workload --seed={} --transactions={} --sessions={} --most-tables={} --largest-bytes={}",
+                    options.seed, options.transactions, options.sessions, options.most_tables, options.largest_bytes);
+    if (options.seconds.count() > 0) command += fmt::format(" --seconds={}", options.seconds.count());
+    if (!options.faults) command += " --no-faults";
+    return command;
+}
+
+/// One migration of one random database under random writers.
+class Run {
+public:
+    explicit Run(RunOptions options)
+        : options_(std::move(options)), chance_(options_.seed), migration_(pair_options()),
+          schema_(make_schema(migration_.pair.source.connect().server_version())) {
+        auto drawn = chance_.branch("run");
+        if (options_.sessions == 0) options_.sessions = drawn.between(1, 5);
+        arguments_ = {"--table-jobs",
+                      fmt::format("{}", drawn.between(1, 4)),
+                      "--index-jobs",
+                      fmt::format("{}", drawn.between(1, 3)),
+                      "--split-tables-larger-than",
+                      drawn.one_in(2) ? "1MB" : "1GB"};
+        dies_in_switch_over_ = options_.faults && drawn.one_in(4);
+        waits_for_target_ = drawn.one_in(2);
+        if (options_.faults) faults_ = draw_faults(chance_.branch("faults"), options_.transactions);
+    }
+
+    /// Does not throw: what goes wrong is the outcome.
+    [[nodiscard]] Outcome go() {
+        Outcome outcome;
+        const auto started = std::chrono::steady_clock::now();
+        try {
+            make_source();
+            migrate();
+            compare();
+        } catch (const std::exception& error) {
+            outcome.failure = error.what();
+        }
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
+        outcome.line = line(seconds.count(), outcome.failure.empty());
+        outcome.mistakes = tally_.numbers().mistakes;
+        if (!outcome.failure.empty()) outcome.kept = keep(outcome.failure);
+        return outcome;
+    }
+
+    [[nodiscard]] const Schema& schema() const { return schema_; }
+
+private:
+    [[nodiscard]] harness::PairOptions pair_options() const {
+        auto chance = chance_.branch("servers");
+        harness::PairOptions pair{.source = {.settings = {"wal_level=logical", "max_prepared_transactions=20"}}};
+        auto& settings = pair.source.settings;
+        if (chance.one_in(2)) settings.emplace_back("logical_decoding_work_mem=64kB");
+        if (chance.one_in(3)) settings.emplace_back("wal_compression=on");
+        if (chance.one_in(3)) settings.emplace_back("track_commit_timestamp=on");
+        if (chance.one_in(3)) settings.emplace_back("autovacuum_naptime=1s");
+        if (chance.one_in(3)) pair.database = "Da.ta \"base\" 😀";
+        return pair;
+    }
+    [[nodiscard]] Schema make_schema(int server_version) const {
+        return SchemaMaker{chance_.branch("schema"),
+                           {.most_tables = options_.most_tables, .server_version = server_version}}
+            .make();
+    }
+    [[nodiscard]] StatementLimits limits() const {
+        return {.largest_bytes = options_.largest_bytes,
+                .server_version = migration_.pair.source.connect().server_version()};
+    }
+
+    void make_source();
+    void migrate();
+    void compare();
+    void go_on_until_written();
+    void do_fault(const Fault& fault);
+    void look_after_migrate();
+    void resume();
+    void switch_over();
+    void stop_sessions() {
+        for (auto& session : sessions_) session->stop();
+        sessions_.clear();
+    }
+    [[nodiscard]] bool schema_is_dumped() const {
+        return migration_.pair.target.holds(
+            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname ~ '^tslive_[0-9a-f]{8}$')");
+    }
+    [[nodiscard]] std::string line(double seconds, bool equal) const;
+    [[nodiscard]] std::filesystem::path keep(const std::string& failure);
+
+    RunOptions options_;
+    Chance chance_;
+    harness::Migration migration_;
+    Schema schema_;
+    std::vector<std::string> arguments_;
+    std::vector<Fault> faults_;
+    bool dies_in_switch_over_ = false, waits_for_target_ = false;
+    Tally tally_;
+    std::vector<std::unique_ptr<Session>> sessions_;
+    std::vector<std::string> done_;  // faults
+    std::string said_;               // by runs of ts-migrate that have ended
+    bool snapshot_disturbed_ = false;
+    std::int64_t wal_bytes_ = 0;
+};
+
+inline void Run::make_source() {
+    auto& source = migration_.pair.source;
+    auto connection = source.connect("maker");
+    connection.exec("SET client_min_messages = error");
+    for (const auto& sql : schema_.sql) {
+        try {
+            connection.exec(sql);
+        } catch (const Error& error) {
+            throw harness::Failure(fmt::format("the schema cannot be made: {}\n    {}", error.what(), sql));
+        }
+    }
+    auto chance = chance_.branch("database");
+    const auto name = pg::quote_identifier(source.name());
+    for (const auto* setting : {"\"DateStyle\" = 'SQL, DMY'", "\"IntervalStyle\" = 'sql_standard'",
+                                "bytea_output = 'escape'", "extra_float_digits = -15",
+                                "\"TimeZone\" = 'Asia/Kathmandu'", "synchronous_commit = off", "lock_timeout = '7s'"})
+        if (chance.one_in(4)) connection.exec(fmt::format("ALTER DATABASE {} SET {}", name, setting));
+    StatementMaker first{schema_, chance_.branch("first rows"), limits()};
+    for (const auto& table : schema_.tables) {
+        const auto sql = first.first_rows(table);
+        try {
+            connection.exec(sql);
+        } catch (const pg::ServerError& error) {
+            tally_.refused(error, sql);
+        }
+    }
+}
+
+inline void Run::migrate() {
+    const auto begin = migration_.pair.source.value("SELECT pg_current_wal_lsn()");
+    tally_.allow(std::max<std::int64_t>(options_.transactions / 10, 1));
+    for (int number = 0; number < options_.sessions; ++number)
+        sessions_.push_back(
+            std::make_unique<Session>(migration_.pair.source, schema_, chance_, limits(), number, tally_));
+    migration_.take_snapshot();
+    migration_.start(arguments_);
+    tally_.allow(options_.transactions / 2);
+    go_on_until_written();
+    stop_sessions();
+    wal_bytes_ = migration_.pair.source.number(fmt::format("SELECT (pg_current_wal_lsn() - '{}')::bigint", begin));
+    switch_over();
+}
+
+inline void Run::go_on_until_written() {
+    bool replays = false;
+    auto replays_since = std::chrono::steady_clock::now();
+    const auto deadline = replays_since + options_.seconds + std::chrono::minutes{10};
+    auto next = faults_.begin();
+    while (true) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+        const auto now = std::chrono::steady_clock::now();
+        look_after_migrate();
+        if (!replays && migration_.migrate->has_said("Replaying changes")) {
+            replays = true;
+            replays_since = now;
+        }
+        const bool time_is_over = replays && now - replays_since >= options_.seconds;
+        if (replays) tally_.allow(time_is_over ? std::max(options_.transactions, tally_.begun()) : 1'000'000'000);
+        else if (tally_.begun() >= tally_.allowed() && tally_.allowed() < options_.transactions)
+            tally_.allow(tally_.allowed() + 1);  // slowly on, until the base copy is done
+        if (next != faults_.end() && tally_.begun() >= next->at && (!next->ends_snapshot() || schema_is_dumped())) {
+            do_fault(*next++);
+            continue;
+        }
+        if (time_is_over && tally_.begun() >= options_.transactions && next == faults_.end()) return;
+        if (now > deadline) throw harness::Failure("the run does not come to its end");
+    }
+}
+
+inline void Run::do_fault(const Fault& fault) {
+    using Kind = Fault::Kind;
+    auto& pair = migration_.pair;
+    done_.emplace_back(fault.name());
+    snapshot_disturbed_ = snapshot_disturbed_ || fault.ends_snapshot();
+    switch (fault.kind) {
+        case Kind::kill_migrate: migration_.migrate->kill_9(); return resume();
+        case Kind::stop_migrate:
+            migration_.migrate->signal(SIGTERM);
+            migration_.migrate->expect_exit(4);
+            return resume();
+        case Kind::freeze_migrate:
+            migration_.migrate->freeze();
+            std::this_thread::sleep_for(std::chrono::milliseconds{300});
+            return migration_.migrate->thaw();
+        case Kind::kill_snapshot: return migration_.snapshot->kill_9();
+        case Kind::stop_snapshot: return migration_.snapshot->signal(SIGINT);
+        case Kind::cut_source: pair.source_server.drop_connections(); return;
+        case Kind::cut_receiver: pair.source_server.drop_connections("ts-live receiver"); return;
+        case Kind::cut_target: pair.target_server.drop_connections(); return;
+        case Kind::cut_applier: pair.target_server.drop_connections("ts-live apply"); return;
+        case Kind::restart_source: return pair.source_server.restart();
+        case Kind::kill_source: pair.source_server.kill_9(); return pair.source_server.start();
+        case Kind::restart_target: return pair.target_server.restart();
+        case Kind::kill_target: pair.target_server.kill_9(); return pair.target_server.start();
+    }
+}
+
+inline void Run::resume() {
+    said_ += migration_.migrate->output() + "\n--- ts-migrate --resume\n";
+    migration_.resume(arguments_);
+}
+
+/// Where a server was away with no retry left, its exit code asks for another go.
+inline void Run::look_after_migrate() {
+    constexpr int try_again = 75;
+    if (migration_.migrate->running()) return;
+    if (const int code = migration_.migrate->wait_exit(); code != try_again || !options_.faults)
+        throw harness::Failure(fmt::format("ts-migrate ended with {}", code));
+    resume();
+}
+
+inline void Run::switch_over() {
+    constexpr std::chrono::minutes long_enough{5};
+    auto chance = chance_.branch("switch-over");
+    if (waits_for_target_) migration_.migrate->wait_for_line("Target has caught up with source", long_enough);
+    migration_.migrate->signal(SIGUSR1);
+    if (dies_in_switch_over_) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{chance.skewed(0, 800)});
+        if (migration_.migrate->running()) {
+            done_.emplace_back("kill -9 of ts-migrate in the switch-over");
+            migration_.migrate->kill_9();
+            if (!migration_.migrate->has_said("Migration successfully completed")) {
+                resume();
+                migration_.migrate->wait_for_match("Replaying changes|Migration successfully completed", long_enough);
+                migration_.migrate->signal(SIGUSR1);
+            }
+        }
+    }
+    migration_.migrate->wait_for_line("Migration successfully completed", long_enough);
+    if (migration_.migrate->wait_exit() != 0 && done_.empty()) throw harness::Failure("ts-migrate did not end with 0");
+    if (!snapshot_disturbed_) migration_.snapshot->expect_exit(0);
+}
+
+inline void Run::compare() {
+    const auto diff = harness::compare(migration_.pair.source, migration_.pair.target);
+    if (!diff.empty()) throw harness::Failure("the databases differ:\n" + diff.report());
+    migration_.pair.clean()->expect_exit(0);
+    if (!harness::ours_on_source(migration_.pair.source).empty() ||
+        !harness::ours_on_target(migration_.pair.target).empty())
+        throw harness::Failure("ts-clean left something behind");
+}
+
+inline std::string Run::line(double seconds, bool equal) const {
+    const auto numbers = tally_.numbers();
+    std::string refused;
+    for (const auto& [state, count] : numbers.refused) refused += fmt::format(" {}:{}", state, count);
+    return fmt::format(
+        "seed {}: {}; {} tables, {} sessions; {} transactions committed, {} rolled back; rows {} inserted, {} updated, "
+        "{} deleted; {} "
+        "truncates; {:.1f} MB of WAL; {:.1f} s; faults: {}; refused:{}",
+        options_.seed, equal ? "equal" : "NOT EQUAL", schema_.tables.size(), options_.sessions, numbers.committed,
+        numbers.rolled_back, numbers.rows.inserted, numbers.rows.updated, numbers.rows.deleted, numbers.rows.truncates,
+        static_cast<double>(wal_bytes_) / 1e6, seconds,
+        done_.empty() ? "none" : fmt::format("{}", fmt::join(done_, ", ")), refused.empty() ? " none" : refused);
+}
+
+/// Everything there is, servers shut down, under `keep_in`. @returns where
+inline std::filesystem::path Run::keep(const std::string& failure) {
+    sessions_.clear();
+    const auto place = options_.keep_in / fmt::format("random-{}", options_.seed);
+    std::error_code ignored;
+    std::filesystem::remove_all(place, ignored);
+    std::filesystem::create_directories(place);
+    const auto write = [&](const char* name, const std::string& text) {
+        std::ofstream(place / name, std::ios::binary) << text;
+    };
+    write("failure", failure + "\n\n" + command_to_repeat(options_) + "\n");
+    write("schema.sql", fmt::format("{};\n", fmt::join(schema_.sql, ";\n")));
+    auto& pair = migration_.pair;
+    if (migration_.snapshot) write("ts-snapshot.output", migration_.snapshot->output());
+    if (migration_.migrate) {
+        migration_.migrate->kill_9();
+        write("ts-migrate.output", said_ + migration_.migrate->output());
+    }
+    if (migration_.snapshot) migration_.snapshot->kill_9();
+    try {
+        if (pair.source_server.running()) pair.source_server.stop();
+        if (pair.target_server.running()) pair.target_server.stop();
+        const auto copy = [&](const std::filesystem::path& from, const char* name) {
+            harness::run_tool_or_fail({.arguments = {"cp", "-a", from.string(), (place / name).string()}});
+        };
+        copy(pair.source_server.data_dir().parent_path(), "source");
+        copy(pair.target_server.data_dir().parent_path(), "target");
+        if (std::filesystem::exists(pair.dir)) copy(pair.dir, "state");
+    } catch (const std::exception& error) {
+        write("not-kept", error.what());
+    }
+    return place;
+}
+
+}  // namespace tslive::random_workload
