@@ -19,7 +19,8 @@ using namespace tslive::random_workload;
 /// What would be done, without a server: for finding the statement that made a run fail.
 void show(const RunOptions& options, std::int64_t count) {
     const Chance chance{options.seed};
-    const auto schema = SchemaMaker{chance.branch("schema"), {.most_tables = options.most_tables}}.make();
+    const auto schema =
+        SchemaMaker{chance.branch("schema"), {.most_tables = options.most_tables, .unlogged = options.unlogged}}.make();
     for (const auto& sql : schema.sql) fmt::print("{};\n", sql);
     for (std::uint64_t number = 0; number < static_cast<std::uint64_t>(std::max<std::int64_t>(options.sessions, 1));
          ++number) {
@@ -57,6 +58,7 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--log", log_file, "A file that gets a line a run as well");
     app.add_flag("--no-faults", no_faults, "Nothing is killed or cut");
+    app.add_flag("--unlogged", options.unlogged, "Unlogged tables as well");
     app.add_option("--show", shown, "Print the schema and so many transactions of each session, and run nothing");
     CLI11_PARSE(app, argc, argv);
     options.faults = !no_faults;

@@ -17,6 +17,7 @@
 #include "integration/random_workload/chance.hpp"
 #include "integration/random_workload/faults.hpp"
 #include "integration/random_workload/schema.hpp"
+#include "integration/random_workload/schema_maker.hpp"
 #include "integration/random_workload/session.hpp"
 #include "integration/random_workload/statements.hpp"
 #include "integration/support/migration.hpp"
@@ -29,6 +30,7 @@ struct RunOptions {
     std::chrono::seconds seconds{0};  ///< the replay takes at least as long; more transactions come then
     std::int64_t sessions = 0;        ///< 0: drawn
     bool faults = true;
+    bool unlogged = false;
     std::int64_t most_tables = 30;
     std::int64_t largest_bytes = 2'000'000;
     std::filesystem::path keep_in = std::filesystem::temp_directory_path();  ///< where a failed run leaves everything
@@ -48,6 +50,7 @@ struct Outcome {
                     options.seed, options.transactions, options.sessions, options.most_tables, options.largest_bytes);
     if (options.seconds.count() > 0) command += fmt::format(" --seconds={}", options.seconds.count());
     if (!options.faults) command += " --no-faults";
+    if (options.unlogged) command += " --unlogged";
     return command;
 }
 
@@ -103,8 +106,9 @@ private:
         return pair;
     }
     [[nodiscard]] Schema make_schema(int server_version) const {
-        return SchemaMaker{chance_.branch("schema"),
-                           {.most_tables = options_.most_tables, .server_version = server_version}}
+        return SchemaMaker{
+            chance_.branch("schema"),
+            {.most_tables = options_.most_tables, .server_version = server_version, .unlogged = options_.unlogged}}
             .make();
     }
     [[nodiscard]] StatementLimits limits() const {
@@ -158,6 +162,10 @@ inline void Run::make_source() {
         }
     }
     auto chance = chance_.branch("database");
+    for (const auto* zoo : {"types", "names", "identities", "partitions"})
+        if (chance.one_in(8))
+            source.load(std::filesystem::path{TSLIVE_SOURCE_DIR} / "tests/integration/zoo" /
+                        fmt::format("{}.sql", zoo));
     const auto name = pg::quote_identifier(source.name());
     for (const auto* setting : {"\"DateStyle\" = 'SQL, DMY'", "\"IntervalStyle\" = 'sql_standard'",
                                 "bytea_output = 'escape'", "extra_float_digits = -15",
@@ -172,6 +180,9 @@ inline void Run::make_source() {
             tally_.refused(error, sql);
         }
     }
+    const auto& table = chance.pick(schema_.tables);
+    if (chance.one_in(4) && table.changes != Changes::by_content && table.conflict_target)
+        connection.exec(StatementMaker::many_rows(table, chance.between(10'000, 40'000)));
 }
 
 inline void Run::migrate() {

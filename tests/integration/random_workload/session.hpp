@@ -204,8 +204,10 @@ private:
         const auto end = prepared ? "PREPARE TRANSACTION " + prepared_name() : commits ? "COMMIT" : "ROLLBACK";
         try {
             connection.exec(end);
-            if (prepared)
+            if (prepared) {
+                std::this_thread::sleep_for(std::chrono::milliseconds{chance_.skewed(0, 100)});
                 connection.exec(fmt::format("{} PREPARED {}", commits ? "COMMIT" : "ROLLBACK", prepared_name()));
+            }
         } catch (const pg::ServerError& error) {  // a deferred constraint, a serialization failure
             if (error.recovery() == Recovery::reconnect) throw;
             tally_.refused(error, end);

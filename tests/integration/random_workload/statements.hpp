@@ -10,23 +10,9 @@
 
 #include "integration/random_workload/chance.hpp"
 #include "integration/random_workload/schema.hpp"
+#include "integration/random_workload/script.hpp"
 
 namespace tslive::random_workload {
-
-struct Statement {
-    enum class Kind { ordinary, savepoint, release, rollback_to };
-    std::string sql;
-    Kind kind = Kind::ordinary;
-    std::string savepoint = {};
-};
-
-/// A transaction, decided on before its first statement runs: what the server answers changes nothing about the ones after it.
-struct Script {
-    enum class End { commit, rollback, commit_prepared, rollback_prepared };
-    std::string begin;  ///< empty: one statement that commits by itself
-    std::vector<Statement> statements;
-    End end = End::commit;
-};
 
 struct StatementLimits {
     std::int64_t largest_bytes = 2'000'000;  ///< of a value
@@ -46,6 +32,9 @@ public:
         return insert(table, 1, table.numbers) + (table.conflict_target ? " ON CONFLICT DO NOTHING" : "");
     }
 
+    /// So many that the table is copied in parts: keys, and what else cannot be NULL.
+    [[nodiscard]] static std::string many_rows(const Table& table, std::int64_t rows);
+
 private:
     void add_statements(Script& script, int depth);
     void add_statement(Script& script);
@@ -61,6 +50,7 @@ private:
     [[nodiscard]] std::string truncate();
     [[nodiscard]] std::string block_with_handlers(const Table& table);
     [[nodiscard]] std::string aside(const Table& table);
+    [[nodiscard]] std::string maintenance();
     void add_remove_and_insert(Script& script, const Table& table);
 
     using Assignments = std::vector<std::pair<std::string, std::string>>;
@@ -88,6 +78,10 @@ private:
 
 inline Script StatementMaker::transaction() {
     Script script;
+    if (chance_.one_in(80)) {
+        add(script, maintenance());
+        return script;
+    }
     if (chance_.percent(30)) {
         do {
             script.statements.clear();
@@ -391,6 +385,29 @@ inline std::string StatementMaker::aside(const Table& table) {
         case 5: return fmt::format("SELECT FROM {} WHERE {} FOR KEY SHARE", table.name, some_rows(table));
         default: return "CREATE TEMPORARY TABLE IF NOT EXISTS passing ON COMMIT DROP AS SELECT 1 AS one";
     }
+}
+
+/// What moves rows and changes none; outside of transactions.
+inline std::string StatementMaker::maintenance() {
+    const auto& table = chance_.pick(schema_->tables);
+    const auto name = table.partitions.empty() ? table.name : chance_.pick(table.partitions);
+    return fmt::format("{} {}", chance_.pick({"VACUUM FULL", "VACUUM", "ANALYZE", "REINDEX TABLE", "VACUUM (FREEZE)"}),
+                       name);
+}
+
+inline std::string StatementMaker::many_rows(const Table& table, std::int64_t rows) {
+    std::string columns = table.number, expressions = "(g.\"#\" % 50)::int";
+    const auto add = [&](const std::string& name, const std::string& value) {
+        columns += ", " + name;
+        expressions += ", " + with_number(value, "g.\"#\"");
+    };
+    for (const auto& column : table.key) add(column.name, column.by_number);
+    if (!table.code.empty()) add(table.code, "'code ' || #i#");
+    return fmt::format(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM generate_series(1000::bigint, {}::bigint) AS "
+        "g(\"#\") "
+        "ON CONFLICT DO NOTHING",
+        table.name, columns, expressions, 1000 + rows);
 }
 
 }  // namespace tslive::random_workload

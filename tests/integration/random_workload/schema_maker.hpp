@@ -1,0 +1,389 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "integration/random_workload/chance.hpp"
+#include "integration/random_workload/names.hpp"
+#include "integration/random_workload/schema.hpp"
+#include "integration/random_workload/types.hpp"
+#include "tslive/pg/quote.hpp"
+
+namespace tslive::random_workload {
+
+/// What a schema may look like.
+struct SchemaLimits {
+    std::int64_t least_tables = 5, most_tables = 30;
+    int server_version = 150000;
+    bool unlogged = false;  ///< also tables whose changes no stream carries
+};
+
+/// Draws a schema.
+class SchemaMaker {
+public:
+    SchemaMaker(const Chance& chance, const SchemaLimits& limits)
+        : chance_(chance), names_(chance.branch("names")), types_(value_types(limits.server_version)), limits_(limits) {
+    }
+
+    [[nodiscard]] Schema make();
+
+private:
+    /// A table in the making: what goes between the parentheses, and after them.
+    struct Draft {
+        Table table;
+        std::vector<std::string> columns = {}, constraints = {}, later = {};
+        std::string partition_by = {};
+        bool full_beside_key = false;
+    };
+
+    std::string name(std::string_view plain) { return pg::quote_identifier(names_.next(plain)); }
+    std::string table_name(std::string_view plain) { return chance_.pick(schemas_) + '.' + name(plain); }
+
+    void add_table();
+    void add_child(const Table& parent);
+    void draw_key(Draft& draft);
+    void draw_identity(Draft& draft);
+    void draw_partitioning(Draft& draft);
+    void draw_special_columns(Draft& draft);
+    void draw_columns(Draft& draft);
+    void draw_reference(Draft& draft);
+    void draw_triggers(Draft& draft);
+    void add_partitions(Draft& draft);
+    void finish(Draft draft);
+
+    Chance chance_;
+    Names names_;
+    std::vector<ValueType> types_;
+    SchemaLimits limits_;
+    std::vector<std::string> schemas_;
+    Schema made_;
+};
+
+inline Schema SchemaMaker::make() {
+    made_.sql.emplace_back(own_types_sql);
+    for (auto left = chance_.between(1, 3); left > 0; --left) {
+        schemas_.push_back(name("schema"));
+        made_.sql.push_back(fmt::format("CREATE SCHEMA {}", schemas_.back()));
+    }
+    schemas_.emplace_back("public");
+    for (auto left = chance_.between(1, 4); left > 0; --left) {
+        made_.sequences.push_back(table_name("sequence"));
+        made_.sql.push_back(fmt::format(
+            "CREATE SEQUENCE {} {}", made_.sequences.back(),
+            chance_.pick({"", "INCREMENT -3", "AS smallint CYCLE MAXVALUE 20", "CACHE 10", "START 7 INCREMENT 100"})));
+    }
+    const auto wanted = chance_.one_in(3) ? chance_.between(limits_.least_tables, limits_.most_tables)
+                                          : chance_.skewed(limits_.least_tables, limits_.most_tables);
+    while (static_cast<std::int64_t>(made_.tables.size()) < wanted) add_table();
+    return std::move(made_);
+}
+
+inline void SchemaMaker::add_table() {
+    Draft draft{.table = {.name = table_name("table"), .numbers = chance_.pick({20, 60, 200, 500})}};
+    if (chance_.percent(82)) draw_key(draft);
+    draw_partitioning(draft);
+    draw_identity(draft);
+    draw_special_columns(draft);
+    draw_columns(draft);
+    draw_reference(draft);
+    draw_triggers(draft);
+    if (limits_.unlogged && draft.partition_by.empty() && draft.table.reference.empty())
+        draft.table.unlogged = chance_.one_in(5);
+    finish(std::move(draft));
+    const auto& table = made_.tables.back();
+    if (table.partitions.empty() && !table.unlogged && table.changes == Changes::all && table.code.empty() &&
+        chance_.one_in(10))
+        add_child(Table{table});
+}
+
+/// Rows of a child show in the parent's UPDATE and DELETE; its key is its own.
+inline void SchemaMaker::add_child(const Table& parent) {
+    auto child = parent;
+    child.name = table_name("child");
+    made_.sql.push_back(fmt::format("CREATE TABLE {} (extra text, PRIMARY KEY ({})) INHERITS ({})", child.name,
+                                    child.key_list(), parent.name));
+    child.key_default = Table::KeyDefault::none;
+    child.conflict_target = true;
+    child.place.clear();
+    child.during.clear();
+    child.reference.clear();
+    made_.tables.back().has_children = true;
+    made_.tables.push_back(std::move(child));
+}
+
+inline void SchemaMaker::draw_key(Draft& draft) {
+    auto& key = draft.table.key;
+    const auto add = [&](std::string type, std::string by_number, bool counts = false, std::string_view equal = "") {
+        key.push_back({name("key"), std::move(type), std::move(by_number), counts});
+        if (!equal.empty()) key.back().equal = fmt::format(fmt::runtime(equal), key.back().name);
+        draft.columns.push_back(fmt::format("{} {}", key.back().name, key.back().type));
+        return &draft.columns.back();
+    };
+    switch (chance_.between(1, 24)) {
+        case 1:
+        case 2:
+        case 3:
+        case 4:
+        case 5: add("int", "#i#", true); break;
+        case 6:
+        case 7:
+            draft.table.key_default = Table::KeyDefault::by_default;
+            *add("bigint", "#i#", true) += " GENERATED BY DEFAULT AS IDENTITY (START 1000)";
+            break;
+        case 8:
+            draft.table.key_default = Table::KeyDefault::always;
+            *add("bigint", "#i#") += " GENERATED ALWAYS AS IDENTITY (START 1000 INCREMENT 3)";
+            break;
+        case 9:
+            draft.table.key_default = Table::KeyDefault::by_default;
+            draft.columns.push_back(fmt::format("{} serial", name("key")));
+            key.push_back({draft.columns.back().substr(0, draft.columns.back().rfind(' ')), "int", "#i#", true});
+            break;
+        case 10: add("text", R"(E'k\'\\ "é" ' || #i#)"); break;
+        case 11: add("varchar(40)", "'Key ' || #i#"); break;
+        case 12: add("uuid", "md5((#i#)::text)::uuid"); break;
+        case 13: add("numeric", "#i# / 4.0", false, "{} + 0.00000000000000000000"); break;
+        case 14:
+            add("int", "#i#", true);
+            add("text", "'b' || (#i# % 7)");
+            break;
+        case 15:
+            add("text", "'a' || (#i# % 11)");
+            add("bigint", "#i#", true);
+            add("date", "'2020-01-01'::date + (#i# % 5)::int");
+            break;
+        case 16: add("timestamptz", "'2020-01-01 UTC'::timestamptz + #i# * interval '1.000001 s'"); break;
+        case 17: add("bytea", "decode(md5((#i#)::text), 'hex')"); break;
+        case 18: add("public.citext", "'Ci' || #i#", false, "upper({})"); break;
+        case 19: add("char(12)", "'c' || #i#"); break;
+        case 20: add("\"Ty.pes 😀\".key", "#i#", true); break;
+        case 21: add("double precision", "#i# / 8.0 - 2", false, "CASE {0} WHEN 0 THEN -{0} ELSE {0} END"); break;
+        case 22:
+            add("\"Ty.pes 😀\".mood", "(ARRAY['red', 'green', '', ' '])[1 + #i# % 4]::\"Ty.pes 😀\".mood");
+            add("int", "#i#", true);
+            break;
+        case 23: add("text COLLATE \"Ty.pes 😀\".ignoring_case", "'Key ' || #i#", false, "upper({})"); break;
+        default: add("inet", "'10.0.0.0'::inet + #i#"); break;
+    }
+}
+
+/// By which key, and by which replica identity.
+inline void SchemaMaker::draw_identity(Draft& draft) {
+    auto& table = draft.table;
+    const auto list = table.key_list();
+    const bool is_partitioned = !draft.partition_by.empty();
+    if (table.key.empty()) {
+        if (chance_.percent(60)) {
+            table.changes = Changes::by_content;
+            table.numbers = 40;
+            draft.full_beside_key = true;
+        } else {
+            table.changes = Changes::inserts_only;
+        }
+        return;
+    }
+    table.conflict_target = true;
+    const auto choice = chance_.between(1, 100);
+    if (choice <= 8 && !is_partitioned) {  // a unique index is all there is
+        const auto index = name("identity");
+        for (auto& column : draft.columns)
+            if (column.find("IDENTITY") == std::string::npos && column.find("serial") == std::string::npos)
+                column += " NOT NULL";
+        draft.later.push_back(fmt::format("CREATE UNIQUE INDEX {} ON {} ({})", index, table.name, list));
+        draft.later.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}", table.name, index));
+        return;
+    }
+    if (choice <= 12) {  // cannot identify rows
+        draft.constraints.push_back(
+            fmt::format("PRIMARY KEY ({}) DEFERRABLE{}", list, chance_.one_in(2) ? " INITIALLY DEFERRED" : ""));
+        table.changes = Changes::inserts_only;
+        table.conflict_target = false;
+        return;
+    }
+    draft.constraints.push_back(fmt::format("CONSTRAINT {} PRIMARY KEY ({})", name("primary"), list));
+    if (choice <= 16 && !is_partitioned) {
+        draft.later.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY NOTHING", table.name));
+        table.changes = Changes::inserts_only;
+    } else if (choice <= 28) {
+        draft.full_beside_key = true;
+    } else if (choice <= 40 && !is_partitioned) {  // another unique column identifies
+        table.code = name("code");
+        const auto index = name("identity");
+        draft.columns.push_back(fmt::format("{} text NOT NULL", table.code));
+        draft.later.push_back(fmt::format("CREATE UNIQUE INDEX {} ON {} ({})", index, table.name, table.code));
+        draft.later.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}", table.name, index));
+    }
+}
+
+inline void SchemaMaker::draw_partitioning(Draft& draft) {
+    auto& table = draft.table;
+    if (!chance_.percent(22) || table.key_default == Table::KeyDefault::always) return;
+    if (!table.key.empty() && table.key.front().counts && chance_.one_in(2)) {
+        draft.partition_by = fmt::format("{} ({})", chance_.pick({"RANGE", "HASH"}), table.key.front().name);
+        return;
+    }
+    table.region = name("region");
+    draft.columns.push_back(fmt::format("{} text", table.region));
+    draft.partition_by = fmt::format("LIST ({})", table.region);
+    if (!table.key.empty())
+        table.key.push_back({table.region, "text", "(ARRAY['north', 'south', 'east', 'west'])[1 + #i# % 4]"});
+}
+
+inline void SchemaMaker::draw_special_columns(Draft& draft) {
+    auto& table = draft.table;
+    table.number = name("number");
+    draft.columns.push_back(fmt::format("{} int{}", table.number, chance_.one_in(3) ? " DEFAULT 7" : ""));
+    if (chance_.one_in(4))
+        draft.columns.push_back(
+            fmt::format("{} int GENERATED ALWAYS AS ({} * 2 + 1) STORED", name("generated"), table.number));
+    if (chance_.one_in(4))
+        draft.constraints.push_back(fmt::format("CONSTRAINT {} CHECK ({} < 1000000)", name("check"), table.number));
+    if (chance_.percent(35)) {
+        table.large = name("large");
+        table.large_type = chance_.pick({"text", "text", "bytea", "jsonb", "varchar"});
+        draft.columns.push_back(fmt::format("{} {}", table.large, table.large_type));
+        if (const std::string storage = chance_.pick({"", "", "EXTERNAL", "MAIN"}); !storage.empty())
+            draft.later.push_back(
+                fmt::format("ALTER TABLE {} ALTER {} SET STORAGE {}", table.name, table.large, storage));
+    }
+    if (!draft.partition_by.empty()) return;
+    if (chance_.percent(25)) {
+        table.place = name("place");
+        table.place_is_deferrable = chance_.one_in(2);
+        draft.columns.push_back(fmt::format("{} int UNIQUE{}", table.place,
+                                            !table.place_is_deferrable ? ""
+                                            : chance_.one_in(2)        ? " DEFERRABLE"
+                                                                       : " DEFERRABLE INITIALLY DEFERRED"));
+    }
+    if (chance_.percent(10)) {
+        table.during = name("during");
+        draft.columns.push_back(fmt::format("{} int4range", table.during));
+        draft.constraints.push_back(
+            fmt::format("EXCLUDE USING gist ({} WITH &&){}", table.during, chance_.one_in(3) ? " DEFERRABLE" : ""));
+    }
+}
+
+inline void SchemaMaker::draw_columns(Draft& draft) {
+    auto& table = draft.table;
+    for (auto left = chance_.skewed(0, 9); left > 0; --left) {
+        const auto& type = chance_.pick(types_);
+        const Column column{name("column"), type, !chance_.one_in(5)};
+        auto text = fmt::format("{} {}", column.name, type.sql);
+        if (chance_.one_in(4) || !column.nullable)
+            text += fmt::format(" DEFAULT ({})::{}", type.literals.front(), cast_name(type));
+        if (!column.nullable && type.literals.front() != "NULL") text += " NOT NULL";
+        if (chance_.one_in(6)) draft.later.push_back(fmt::format("ALTER TABLE {} ADD COLUMN {}", table.name, text));
+        else draft.columns.push_back(text);
+        table.columns.push_back(column);
+    }
+    for (auto left = chance_.one_in(4) ? chance_.between(1, 3) : 0; left > 0; --left) {
+        const auto gone = name("gone");
+        draft.columns.push_back(fmt::format("{} {}", gone, chance_.pick(types_).sql));
+        draft.later.push_back(fmt::format("ALTER TABLE {} DROP COLUMN {}", table.name, gone));
+    }
+    chance_.shuffle(draft.columns);
+}
+
+inline void SchemaMaker::draw_reference(Draft& draft) {
+    std::vector<const Table*> parents;
+    for (const auto& table : made_.tables)
+        if (table.key.size() == 1 && table.conflict_target && !table.unlogged) parents.push_back(&table);
+    if (parents.empty() || !chance_.percent(30)) return;
+    auto& table = draft.table;
+    const auto& parent = *chance_.pick(parents);
+    const auto& key = parent.key.front();
+    table.reference = name("reference");
+    table.reference_value =
+        fmt::format("(SELECT p.{0} FROM {1} AS p WHERE p.{0} = {2})", key.name, parent.name, key.by_number);
+    const bool may_change = table.changes != Changes::inserts_only;
+    draft.columns.push_back(fmt::format(
+        "{} {} REFERENCES {} ({}){}{}", table.reference, key.type, parent.name, key.name,
+        may_change ? chance_.pick({"", " ON DELETE CASCADE ON UPDATE CASCADE", " ON DELETE SET NULL ON UPDATE CASCADE"})
+                   : "",
+        chance_.pick({"", " DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED"})));
+}
+
+/// On the source they write to other tables, and change rows before they are stored; on the target they must not.
+inline void SchemaMaker::draw_triggers(Draft& draft) {
+    const auto& table = draft.table;
+    if (chance_.one_in(6)) {
+        const auto audit = table_name("audit"), function = table_name("note");
+        made_.sql.push_back(fmt::format("CREATE TABLE {} ({}what text, n int)", audit,
+                                        chance_.one_in(2) ? "id bigserial PRIMARY KEY, " : ""));
+        made_.sql.push_back(
+            fmt::format("CREATE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN "
+                        "IF TG_OP = 'DELETE' THEN INSERT INTO {} (what, n) VALUES (TG_OP, OLD.{}); RETURN OLD; END IF; "
+                        "INSERT INTO {} (what, n) VALUES (TG_OP, NEW.{}); RETURN NEW; END $f$",
+                        function, audit, table.number, audit, table.number));
+        draft.later.push_back(
+            fmt::format("CREATE TRIGGER {} AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {}()",
+                        name("trigger"), table.name, function));
+    }
+    if (chance_.one_in(12)) {
+        const auto function = table_name("mark"), trigger = name("trigger");
+        made_.sql.push_back(
+            fmt::format("CREATE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN NEW.{} := coalesce(NEW.{}, "
+                        "0) + 1; RETURN NEW; END $f$",
+                        function, table.number, table.number));
+        draft.later.push_back(
+            fmt::format("CREATE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}()", trigger,
+                        table.name, function));
+        if (draft.partition_by.empty() && chance_.one_in(2))
+            draft.later.push_back(fmt::format("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}", table.name, trigger));
+    }
+}
+
+inline void SchemaMaker::add_partitions(Draft& draft) {
+    auto& table = draft.table;
+    const auto add = [&](const std::string& parent, const std::string& bound, const std::string& tail = "") {
+        const auto partition = table_name("partition");
+        made_.sql.push_back(fmt::format("CREATE TABLE {} PARTITION OF {} {}{}", partition, parent, bound, tail));
+        if (tail.empty()) table.partitions.push_back(partition);
+        return partition;
+    };
+    const auto by_hash = [&](const std::string& parent) {
+        for (int i = 0; i < 3; ++i) add(parent, fmt::format("FOR VALUES WITH (MODULUS 3, REMAINDER {})", i));
+    };
+    if (draft.partition_by.starts_with("HASH")) return by_hash(table.name);
+    if (draft.partition_by.starts_with("RANGE")) {
+        const auto middle = table.numbers / 2;
+        add(table.name, fmt::format("FOR VALUES FROM (MINVALUE) TO ({})", middle / 2));
+        const auto inner = add(table.name, fmt::format("FOR VALUES FROM ({}) TO ({})", middle / 2, middle),
+                               chance_.one_in(2) ? "" : fmt::format(" PARTITION BY HASH ({})", table.key.front().name));
+        if (table.partitions.back() != inner) by_hash(inner);
+        if (chance_.one_in(2)) add(table.name, fmt::format("FOR VALUES FROM ({}) TO (MAXVALUE)", middle));
+        else add(table.name, "DEFAULT");
+        return;
+    }
+    add(table.name, "FOR VALUES IN ('north')");
+    const auto inner = add(table.name, "FOR VALUES IN ('south', 'east')",
+                           chance_.one_in(2) ? "" : fmt::format(" PARTITION BY LIST ({})", table.region));
+    if (table.partitions.back() != inner) {
+        add(inner, "FOR VALUES IN ('south')");
+        add(inner, "FOR VALUES IN ('east')");
+    }
+    add(table.name, chance_.one_in(2) ? "DEFAULT" : "FOR VALUES IN ('west', NULL)");
+}
+
+inline void SchemaMaker::finish(Draft draft) {
+    auto inside = draft.columns;
+    inside.insert(inside.end(), draft.constraints.begin(), draft.constraints.end());
+    made_.sql.push_back(fmt::format("CREATE {}TABLE {} ({}){}", draft.table.unlogged ? "UNLOGGED " : "",
+                                    draft.table.name, fmt::join(inside, ", "),
+                                    draft.partition_by.empty() ? "" : " PARTITION BY " + draft.partition_by));
+    if (!draft.partition_by.empty()) add_partitions(draft);
+    made_.sql.insert(made_.sql.end(), draft.later.begin(), draft.later.end());
+    if (draft.full_beside_key) {
+        auto full = draft.table.partitions;
+        full.push_back(draft.table.name);
+        for (const auto& table : full) made_.sql.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", table));
+    }
+    made_.tables.push_back(std::move(draft.table));
+}
+
+}  // namespace tslive::random_workload
