@@ -2,6 +2,7 @@
 # The whole test run: installs what is missing, builds the dev preset, runs every test.
 #
 #   bash tests/run.sh [arguments for ctest]      e.g.  bash tests/run.sh -L unit      bash tests/run.sh -R Spool
+#   bash tests/run.sh -L matrix                  every pair of PostgreSQL versions, and not two of them only
 #
 # From any directory, with or without a terminal. Exit status: 0 only if everything was built and every test passed.
 set -uo pipefail
@@ -23,15 +24,19 @@ fi
 export LC_ALL=C.UTF-8
 for name in $(compgen -e PG); do unset "$name"; done
 jobs=$(nproc)
+tests=$preset
+versions=(12 14 16 18) # what the short form of tests/matrix needs
+case " $* " in *" -L matrix "*) tests=matrix versions=() ;; esac
 
 bash cmake/install-packages.sh || fail "packages are missing"
+bash tests/matrix/fetch-servers.sh "${versions[@]}" || echo "Tests that need that server will be skipped."
 cmake --preset "$preset" || fail "cmake could not configure"
 # The headers compiled alone are a test, and quicker here than in it.
 cmake --build --preset "$preset" --parallel "$jobs" --target all all_verify_interface_header_sets || fail "the build"
 built=$SECONDS
 
 log="$build/tests.log"
-ctest --preset "$preset" --parallel "$jobs" "$@" 2>&1 | tee "$log"
+ctest --preset "$tests" --parallel "$jobs" "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 
 echo

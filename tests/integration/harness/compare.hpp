@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "integration/harness/catalog_contents.hpp"
 #include "integration/harness/child.hpp"
 #include "integration/harness/database.hpp"
 #include "integration/harness/server.hpp"
@@ -20,6 +21,7 @@ namespace tslive::harness {
 
 struct CompareOptions {
     bool schema = true;                      ///< pg_dump -s, object by object
+    bool schema_by_catalog = false;          ///< what the catalogs say, instead: between versions
     bool sequences = true;                   ///< last_value and is_called; false while the switch-over has not been
     bool large_objects = true;               ///< their contents
     bool privileges = true;                  ///< owners and grants, within the schema
@@ -117,13 +119,32 @@ inline Contents schema_contents(const Database& database, const std::filesystem:
     return contents;
 }
 
+inline Contents catalog_contents(pg::Connection& connection) {
+    // Each version has keywords of its own, and quotes them.
+    constexpr auto without_keyword_quotes =
+        R"sql(SELECT regexp_replace(object, '"([a-z_][a-z0-9_]*)"', '\1', 'g'), regexp_replace(description, '"([a-z_][a-z0-9_]*)"', '\1', 'g')
+            FROM ({}) AS found (object, description))sql";
+    connection.exec("SET search_path = pg_catalog");
+    Contents contents;
+    for (const auto* query : catalog_queries) {
+        std::string text{query};
+        constexpr std::string_view placeholder = "{of_users}";
+        if (const auto at = text.find(placeholder); at != std::string::npos)
+            text.replace(at, placeholder.size(), of_users);
+        const auto objects = connection.exec(fmt::format(without_keyword_quotes, text));
+        for (int row = 0; row < objects.rows(); ++row) contents[objects.text(row, 0)] = objects.text(row, 1);
+    }
+    return contents;
+}
+
 inline Contents contents_of(const Database& database, const CompareOptions& options,
                             const std::filesystem::path& bin_dir) {
     auto connection = pg::Connection::open(database.conninfo(), "compare");
     auto contents = table_contents(connection, options.skip_tables);
     if (options.sequences) contents.merge(sequence_contents(connection));
     if (options.large_objects) contents.merge(large_object_contents(connection));
-    if (options.schema) contents.merge(schema_contents(database, bin_dir, options.privileges));
+    if (options.schema_by_catalog) contents.merge(catalog_contents(connection));
+    else if (options.schema) contents.merge(schema_contents(database, bin_dir, options.privileges));
     return contents;
 }
 

@@ -48,10 +48,9 @@ private:
         const auto account = Account::for_servers();
         if (account && ::chown(parent.c_str(), account->uid, account->gid) != 0) throw system_failure("chown");
         auto data_dir = parent / "data";
-        run_tool_or_fail(
-            {.arguments = {(bin_dir / "initdb").string(), "-D", data_dir.string(), "-U", "postgres", "-A", "trust",
-                           "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "--no-instructions"},
-             .account = account});
+        run_tool_or_fail({.arguments = {(bin_dir / "initdb").string(), "-D", data_dir.string(), "-U", "postgres", "-A",
+                                        "trust", "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8"},
+                          .account = account});
         return data_dir;
     }
 
