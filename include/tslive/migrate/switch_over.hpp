@@ -13,7 +13,6 @@
 #include <fmt/format.h>
 
 #include "tslive/apply/origin.hpp"
-#include "tslive/catalog/capabilities.hpp"
 #include "tslive/catalog/sequences.hpp"
 #include "tslive/catalog/tables.hpp"
 #include "tslive/core/log.hpp"
@@ -43,14 +42,16 @@ namespace tslive::migrate {
 inline Lsn mark_end(const Context& context, pg::Connection& source) {
     if (const auto known = context.store.fact(fact::end_position))
         if (const auto lsn = Lsn::parse(*known)) return *lsn;
-    // The mark's own commit comes after it, so a transaction that ends past this position is always on its way to us.
-    const auto mark = source
-                          .exec("SELECT pg_catalog.pg_logical_emit_message(true, $1, 'end')",
-                                pg::Params{}.text(context.names.origin()))
-                          .lsn(0, 0);
-    const auto end = catalog::Capabilities{source.server_version()}.logical_messages()
-                         ? mark
-                         : source.exec("SELECT pg_catalog.pg_current_wal_flush_lsn()").lsn(0, 0);
+    // The mark's own commit comes after it, so a position past it is always on its way to us: that of the commit, or, where the
+    // version sends no messages, one without changes. Written to disk at once, whatever the session's settings say, and with it all
+    // that was committed without waiting for the disk: only from there it is sent.
+    pg::Transaction transaction(source);
+    source.exec("SET LOCAL synchronous_commit = 'local'");
+    const auto end = source
+                         .exec("SELECT pg_catalog.pg_logical_emit_message(true, $1, 'end')",
+                               pg::Params{}.text(context.names.origin()))
+                         .lsn(0, 0);
+    transaction.commit();
     context.store.set_fact(fact::end_position, fmt::format("{}", end));
     return end;
 }
