@@ -55,6 +55,7 @@
 #include "tslive/catalog/materialized_views.hpp"
 #include "tslive/catalog/name.hpp"
 #include "tslive/catalog/relation.hpp"
+#include "tslive/catalog/replica_identity.hpp"
 #include "tslive/catalog/sequences.hpp"
 #include "tslive/catalog/tables.hpp"
 #include "tslive/catalog/triggers.hpp"

@@ -10,6 +10,7 @@
 #include "tslive/catalog/capabilities.hpp"
 #include "tslive/catalog/name.hpp"
 #include "tslive/catalog/relation.hpp"
+#include "tslive/catalog/replica_identity.hpp"
 #include "tslive/core/ids.hpp"
 #include "tslive/pg/connection.hpp"
 
@@ -23,7 +24,7 @@ struct Table {
     RelationKind kind = RelationKind::table;
     Persistence persistence = Persistence::permanent;
     ReplicaIdentity replica_identity = ReplicaIdentity::default_;
-    /// pgoutput can name the row of an UPDATE or DELETE. A unique constraint alone is not enough (CASES D8).
+    /// pgoutput can name the row of an UPDATE or DELETE, and the source accepts them when they are published.
     bool usable_identity = false;
     std::int64_t bytes = 0;            ///< heap and TOAST, no indexes; 0 for a partitioned table
     std::int64_t heap_blocks = 0;      ///< main fork only, for ctid ranges
@@ -51,39 +52,19 @@ inline std::vector<Table> tables(pg::Connection& connection, Sizes sizes = Sizes
         "(greatest(c.relpages, 0) + greatest(coalesce(t.relpages, 0), 0))::pg_catalog.int8 * "
         "pg_catalog.current_setting('block_size')::pg_catalog.int8 ELSE 0 END, "
         "CASE WHEN c.relkind = 'r' THEN greatest(c.relpages, 0)::pg_catalog.int8 ELSE 0 END";
-    // From 18 on the source refuses an UPDATE when the identity holds a generated column that is not published (CASES
-    // A3): such a table counts as one without identity, so that nobody publishes its updates.
-    const bool generated_matter = Capabilities{connection.server_version()}.generated_columns_published();
-    const char* full_identity =
-        generated_matter
-            ? "AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 "
-              "AND NOT a.attisdropped AND a.attgenerated <> '')"
-            : "";
-    const char* index_identity =
-        generated_matter ? "AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.indrelid "
-                           "AND a.attnum = ANY (x.indkey::pg_catalog.int2[]) AND a.attgenerated <> '')"
-                         : "";
-    // The identity's conditions are those of RelationGetIndexList(). pg_get_replica_identity_index() says the same, but
-    // locks every table.
     const auto result = connection.exec(fmt::format(
         "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, "
-        "  c.relreplident = 'f' {and_full_identity} OR coalesce(i.usable, false), {sizes}, h.parent, c.relispartition, "
+        "  {usable_identity}, {sizes}, h.parent, c.relispartition, "
         "  coalesce(s.subclass, false), coalesce(e.extname, ''), c.relrowsecurity "
         "FROM pg_catalog.pg_class c "
         "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
         "LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid "
-        "LEFT JOIN (SELECT x.indrelid, true AS usable FROM pg_catalog.pg_index x "
-        "  JOIN pg_catalog.pg_class r ON r.oid = x.indrelid "
-        "  WHERE x.indisvalid AND x.indisunique AND x.indimmediate AND x.indpred IS NULL "
-        "    AND (r.relreplident = 'd' AND x.indisprimary OR r.relreplident = 'i' AND x.indisreplident) "
-        "    {and_index_identity} "
-        "  GROUP BY x.indrelid) i ON i.indrelid = c.oid "
         "LEFT JOIN (SELECT inhrelid, (pg_catalog.array_agg(inhparent ORDER BY inhseqno))[1] AS parent "
         "  FROM pg_catalog.pg_inherits GROUP BY inhrelid) h ON h.inhrelid = c.oid "
         "LEFT JOIN (SELECT DISTINCT inhparent, true AS subclass FROM pg_catalog.pg_inherits) s ON s.inhparent = c.oid "
         "{extension_join} "
         "WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {user_schema} ORDER BY n.nspname, c.relname",
-        fmt::arg("and_full_identity", full_identity), fmt::arg("and_index_identity", index_identity),
+        fmt::arg("usable_identity", usable_identity_sql(Capabilities{connection.server_version()})),
         fmt::arg("sizes", sizes == Sizes::measured ? measured : estimated),
         fmt::arg("extension_join", detail::extension_join), fmt::arg("user_schema", detail::user_schema)));
 

@@ -167,8 +167,9 @@ inline Verdict check_generated_identity(End& end) {
         "SELECT n.nspname, c.relname {} AND c.relkind IN ('r', 'p') AND EXISTS (SELECT FROM pg_catalog.pg_attribute a "
         "  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> '' "
         "  AND (c.relreplident = 'f' OR EXISTS (SELECT FROM pg_catalog.pg_index i "
-        "    WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey::pg_catalog.int2[]) AND (c.relreplident = 'd' AND "
-        "i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)))) ORDER BY 1, 2",
+        "    WHERE i.indrelid = c.oid AND a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]) "
+        "    AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)))) ORDER BY 1, "
+        "2",
         user_relations));
     if (result.empty()) return passed("no replica identity holds a generated column");
     return warning(

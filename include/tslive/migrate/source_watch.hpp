@@ -12,7 +12,7 @@
 #include "tslive/core/error.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/migrate/context.hpp"
-#include "tslive/pg/quote.hpp"
+#include "tslive/snapshot/publications.hpp"
 
 namespace tslive::migrate {
 
@@ -48,32 +48,14 @@ public:
 
 private:
     void look(pg::Connection& source) {
-        // A partition is reached through the partitioned member above it, which is then what has to leave.
-        const auto lost = source.exec(
-            "WITH RECURSIVE member AS (SELECT r.prrelid AS root, r.prrelid AS relation FROM "
-            "pg_catalog.pg_publication_rel r "
-            "JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid WHERE p.pubname = $1 "
-            "UNION ALL SELECT m.root, i.inhrelid FROM member m JOIN pg_catalog.pg_inherits i ON i.inhparent = "
-            "m.relation "
-            "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE c.relispartition) "
-            "SELECT rn.nspname, r.relname, r.relkind = 'p', c.oid::pg_catalog.regclass FROM member m "
-            "JOIN pg_catalog.pg_class c ON c.oid = m.relation JOIN pg_catalog.pg_class r ON r.oid = m.root "
-            "JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace "
-            "WHERE c.relkind = 'r' AND c.relreplident <> 'f' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE "
-            "i.indrelid = c.oid "
-            "AND i.indisvalid AND i.indimmediate AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN "
-            "i.indisreplident ELSE false END) "
-            "LIMIT 1",
-            pg::Params{}.text(context_.names.publication_identity()));
-        if (lost.empty()) return;
-        source.exec(fmt::format("ALTER PUBLICATION {} DROP TABLE {}{}",
-                                pg::quote_identifier(context_.names.publication_identity()),
-                                lost.boolean(0, 2) ? "" : "ONLY ", pg::qualified(lost.at(0, 0), lost.at(0, 1))));
+        const auto lost = snapshot::member_without_identity(source, context_.names.publication_identity());
+        if (!lost) return;
+        source.exec(snapshot::drop_member_sql(context_.names.publication_identity(), *lost));
         throw Error(Recovery::operator_action,
                     fmt::format("{} lost its replica identity on the source, where UPDATE and DELETE on it would have "
                                 "failed: it was taken out of "
                                 "the publication, so that they work, and are no longer replicated",
-                                lost.at(0, 3)),
+                                lost->table),
                     "Its changes from now on are missing on the target. Give it a primary key or REPLICA IDENTITY "
                     "again, remove this migration "
                     "with the clean command, and begin a new one");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "tslive/catalog/capabilities.hpp"
+#include "tslive/catalog/replica_identity.hpp"
 #include "tslive/catalog/tables.hpp"
 #include "tslive/pg/connection.hpp"
 #include "tslive/pg/quote.hpp"
@@ -95,6 +97,37 @@ inline void create_publications(pg::Connection& source, const Names& names, cons
     source.exec(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'update, delete')",
                             pg::quote_identifier(names.publication_identity()), list(plan.identity_members)));
     transaction.commit();
+}
+
+/// A member of a publication through which a table is published that has no usable replica identity (any more).
+struct UnfitMember {
+    catalog::QualifiedName name;
+    bool partitioned = false;
+    std::string table;  ///< the table itself, for people: the member or a partition of it
+};
+/// Finds one, if there is one: on the source, UPDATE and DELETE of that table fail now.
+[[nodiscard]] inline std::optional<UnfitMember> member_without_identity(pg::Connection& source,
+                                                                        std::string_view publication) {
+    // A partition is reached through the partitioned member above it, which is then what has to leave.
+    const auto found = source.exec(
+        fmt::format("WITH RECURSIVE member AS (SELECT r.prrelid AS root, r.prrelid AS relation "
+                    "FROM pg_catalog.pg_publication_rel r "
+                    "JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid WHERE p.pubname = $1 "
+                    "UNION ALL SELECT m.root, i.inhrelid FROM member m "
+                    "JOIN pg_catalog.pg_inherits i ON i.inhparent = m.relation "
+                    "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE c.relispartition) "
+                    "SELECT rn.nspname, r.relname, r.relkind = 'p', c.oid::pg_catalog.regclass FROM member m "
+                    "JOIN pg_catalog.pg_class c ON c.oid = m.relation JOIN pg_catalog.pg_class r ON r.oid = m.root "
+                    "JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace "
+                    "WHERE c.relkind = 'r' AND NOT {} LIMIT 1",
+                    catalog::usable_identity_sql(catalog::Capabilities{source.server_version()})),
+        pg::Params{}.text(publication));
+    if (found.empty()) return std::nullopt;
+    return UnfitMember{{found.text(0, 0), found.text(0, 1)}, found.boolean(0, 2), found.text(0, 3)};
+}
+[[nodiscard]] inline std::string drop_member_sql(std::string_view publication, const UnfitMember& member) {
+    return fmt::format("ALTER PUBLICATION {} DROP TABLE {}{}", pg::quote_identifier(publication),
+                       member.partitioned ? "" : "ONLY ", member.name.quoted());
 }
 
 /// Harmless when there is none.

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "tslive/catalog/capabilities.hpp"
 #include "tslive/core/error.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/core/lsn.hpp"
@@ -79,7 +80,7 @@ struct SlotState {
 };
 /// @returns nothing when there is no slot of that name
 [[nodiscard]] inline std::optional<SlotState> slot_state(pg::Connection& source, std::string_view name) {
-    const bool has_status = source.server_version() >= 130000;
+    const bool has_status = catalog::Capabilities{source.server_version()}.slot_wal_limit();
     const auto row =
         source.exec(fmt::format("SELECT active, coalesce(active_pid, 0), coalesce(confirmed_flush_lsn, '0/0'), "
                                 "coalesce(restart_lsn, '0/0'), {}, coalesce(plugin, ''), coalesce(database, '') "
