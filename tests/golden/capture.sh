@@ -4,14 +4,14 @@
 #   capture.sh [BINDIR [CASE...]]
 #
 # BINDIR is the folder of initdb and postgres (default: pg_config --bindir), CASE a name such as `changes` (default:
-# all).
+# all that the version has options for). psql is the one beside them, or that of PATH.
 #
 # The server lives in a temporary directory, on a Unix socket there; when we are root it runs as `postgres` or `nobody`.
 # README.md beside this file describes the two formats and how to renew the *.expected files.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-bin=${1:-$(pg_config --bindir)}
+bin=$(cd "${1:-$(pg_config --bindir)}" && pwd)
 shift $(($# > 0 ? 1 : 0))
 major=$("$bin/postgres" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 out=$here/pg$major
@@ -32,13 +32,19 @@ stop_server() {
 trap stop_server EXIT
 
 run "$bin/initdb" -D "$work/data" -U postgres --encoding=UTF8 --locale=C --auth=trust --no-sync >/dev/null
-run "$bin/pg_ctl" -D "$work/data" -w -l "$work/log" -o "-k $work -c listen_addresses= -c fsync=off -c autovacuum=off \
-    -c wal_level=logical -c max_prepared_transactions=2 -c logical_decoding_work_mem=64kB" start >/dev/null
-psql() { run "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$work" -U postgres "$@"; }
+settings=(listen_addresses= fsync=off autovacuum=off wal_level=logical max_prepared_transactions=2)
+[ "$major" -lt 13 ] || settings+=(logical_decoding_work_mem=64kB)
+run "$bin/pg_ctl" -D "$work/data" -w -l "$work/log" -o "-k $work ${settings[*]/#/-c }" start >/dev/null
+psql=$bin/psql
+[ -x "$psql" ] || psql=$(command -v psql)
+psql() { run "$psql" -X -q -v ON_ERROR_STOP=1 -h "$work" -U postgres "$@"; }
 
 capture() {
-    local name=$1 sql=$here/cases/$1.sql options
+    local name=$1 sql=$here/cases/$1.sql options from
+    from=$(sed -n 's/^-- from: //p' "$sql")
+    [ "$major" -ge "${from:-0}" ] || return 0
     options=$(sed -n 's/^-- options: //p' "$sql")
+    [ "$major" -ge 14 ] || options=${options/, \'messages\', \'true\'/}
     psql -d postgres -c "CREATE DATABASE \"$name\""
     sed '/^-- changes$/,$d' "$sql" | psql -d "$name" -f - >/dev/null
     psql -d "$name" -c "SELECT pg_create_logical_replication_slot('$name', 'pgoutput')" >/dev/null

@@ -1,4 +1,5 @@
 -- Values in the form of their types' send functions.
+-- from: 14
 -- options: 'proto_version', '2', 'messages', 'true', 'binary', 'true'
 CREATE TABLE typed (id bigint PRIMARY KEY, small smallint, ratio double precision, amount numeric, yes bool,
     word text, code uuid, at timestamptz, day date, wait interval, address inet, doc jsonb,
