@@ -167,9 +167,40 @@ TEST_P(Source, has_a_member_that_lost_its_identity_taken_out_so_that_updates_wor
     EXPECT_FALSE(unfit());
 }
 
+// CASES B6: 12, and older minor versions of others, decode a transaction that was open while a table was added to a publication without the
+// addition, and then all that follow.
+class MigratedSource : public Source {};
+TEST_P(MigratedSource, loses_nothing_of_a_table_that_is_published_while_a_transaction_is_open) {
+    Migration migration({.source = {.settings = {"wal_level=logical"}, .bin_dir = *bin_dir_of(GetParam())}});
+    auto& source = migration.pair.source;
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)");
+    migration.take_snapshot();
+    migration.start();
+    migration.wait_until_caught_up();
+    migration.pair.target.sql("CREATE TABLE later (id int PRIMARY KEY, v int)");
+    source.sql("CREATE TABLE later (id int PRIMARY KEY, v int)");
+    auto open = source.connect("open");
+    open.exec("BEGIN; INSERT INTO later VALUES (1, 0), (2, 0); INSERT INTO t VALUES (1)");
+    source.sql("INSERT INTO later VALUES (3, 0)");
+    eventually("it is published", [&] {
+        return source.number(
+                   "SELECT count(*) FROM pg_publication_tables WHERE tablename = 'later' AND pubname ~ '_identity$'") ==
+               1;
+    });
+    open.exec(
+        "UPDATE later SET v = 1 WHERE id = 1; DELETE FROM later WHERE id = 2; INSERT INTO later VALUES (4, 0); UPDATE "
+        "t SET id = 2");
+    open.exec("COMMIT");
+    source.sql("UPDATE later SET v = v + 10");
+    migration.switch_over();
+    EXPECT_TRUE(migration.is_equal({.schema_by_catalog = true}));
+}
+
 [[nodiscard]] std::string name_of(const testing::TestParamInfo<int>& info) { return fmt::format("of_{}", info.param); }
 INSTANTIATE_TEST_SUITE_P(Short, Source, testing::Values(12, 14, 18), name_of);
 INSTANTIATE_TEST_SUITE_P(Full, Source, testing::Values(13, 15, 16, 17), name_of);
+INSTANTIATE_TEST_SUITE_P(Short, MigratedSource, testing::Values(12), name_of);
+INSTANTIATE_TEST_SUITE_P(Full, MigratedSource, testing::Values(13, 14, 15), name_of);
 
 }  // namespace
 }  // namespace tslive::harness

@@ -67,7 +67,7 @@ public:
     [[nodiscard]] constexpr bool checks_identity_of_upserts() const noexcept {
         return from(18) || minor_of(15, 15) || minor_of(16, 11) || minor_of(17, 7);
     }
-    /// ALTER PUBLICATION ADD TABLE loses nothing of transactions that are open meanwhile (CASES B6)
+    /// After ALTER PUBLICATION ADD TABLE, changes of the table are sent even if a transaction was open meanwhile (CASES B6)
     [[nodiscard]] constexpr bool safe_publication_change() const noexcept {
         return from(18) || minor_of(13, 21) || minor_of(14, 18) || minor_of(15, 13) || minor_of(16, 9) ||
                minor_of(17, 5);

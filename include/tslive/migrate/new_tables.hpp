@@ -16,6 +16,7 @@
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
 #include "tslive/pg/quote.hpp"
+#include "tslive/snapshot/publications.hpp"
 
 namespace tslive::migrate {
 
@@ -93,7 +94,7 @@ private:
         return open_end(side, info, "new tables", stop_);
     }
 
-    /// Before the snapshot: it then waits for every transaction that may not have seen the publication's change (CASES B6).
+    /// Before the snapshot, which then waits for every transaction that may not have seen the publication's change.
     void publish(const std::vector<catalog::Table>& tables) {
         auto source = open("source", context_.ends.source);
         const auto add = [&](const std::string& publication, const catalog::Table& table,
@@ -109,6 +110,8 @@ private:
             if (table.usable_identity) add(context_.names.publication_identity(), table, identity);
             else log::warning("UPDATE and DELETE on {} are not replicated: it has no replica identity", table.name);
         }
+        Waiter waiter(stop_);
+        snapshot::settle_publications(source, context_.names, waiter);
     }
 
     /// Rows of a namesake that the source has dropped are ours to remove; rows that we did not bring are not.

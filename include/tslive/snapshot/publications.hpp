@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,9 +14,12 @@
 #include "tslive/catalog/capabilities.hpp"
 #include "tslive/catalog/replica_identity.hpp"
 #include "tslive/catalog/tables.hpp"
+#include "tslive/core/error.hpp"
+#include "tslive/core/stop.hpp"
 #include "tslive/pg/connection.hpp"
 #include "tslive/pg/quote.hpp"
 #include "tslive/snapshot/names.hpp"
+#include "tslive/snapshot/slot.hpp"
 
 namespace tslive::snapshot {
 
@@ -85,18 +90,54 @@ struct PublicationPlan {
     }
 }
 
+namespace detail {
+inline constexpr const char* all_publishes = "publish = 'insert, truncate'";
+inline constexpr const char* identity_publishes = "publish = 'update, delete'";
+}  // namespace detail
+
 /// Both in one transaction, so that no reader of the catalog sees one alone.
 inline void create_publications(pg::Connection& source, const Names& names, const PublicationPlan& plan) {
     const auto list = [](const std::vector<std::string>& members) {
         return members.empty() ? std::string{} : fmt::format(" FOR TABLE {}", fmt::join(members, ", "));
     };
     pg::Transaction transaction(source);
-    source.exec(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'insert, truncate')",
-                            pg::quote_identifier(names.publication_all()),
-                            plan.all_tables ? " FOR ALL TABLES" : list(plan.members)));
-    source.exec(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'update, delete')",
-                            pg::quote_identifier(names.publication_identity()), list(plan.identity_members)));
+    source.exec(fmt::format("CREATE PUBLICATION {}{} WITH ({})", pg::quote_identifier(names.publication_all()),
+                            plan.all_tables ? " FOR ALL TABLES" : list(plan.members), detail::all_publishes));
+    source.exec(fmt::format("CREATE PUBLICATION {}{} WITH ({})", pg::quote_identifier(names.publication_identity()),
+                            list(plan.identity_members), detail::identity_publishes));
     transaction.commit();
+}
+
+/// Returns once every transaction has ended that had written something before this call, on the whole cluster. Says what it waits for.
+/// @throws Stopped
+inline void wait_for_writers(pg::Connection& source, Waiter& waiter) {
+    constexpr std::chrono::milliseconds look_every{50};
+    constexpr std::chrono::seconds say_first{1}, say_every{5};
+    const auto newest = source.exec("SELECT pg_catalog.txid_current()").number<std::int64_t>(0, 0);
+    auto say_at = std::chrono::steady_clock::now() + say_first;
+    while (!source
+                .exec("SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) > $1",
+                      pg::Params{}.number(newest))
+                .boolean(0, 0)) {
+        if (!waiter.sleep(look_every)) throw Stopped{};
+        if (const auto now = std::chrono::steady_clock::now(); now >= say_at) {
+            log_what_delays(source, source.backend_pid(), "A table to be published");
+            say_at = now + say_every;
+        }
+    }
+}
+
+/// To be called after tables were added, before their snapshot is taken; from then on nothing of them is missing in the stream.
+///
+/// Where `safe_publication_change` is lacking (CASES B6), the server decodes a transaction that was open meanwhile without the
+/// addition, and keeps what it then believes for all that follow. So those must have ended when the publications are changed
+/// once more, to what they are: that makes it look again.
+inline void settle_publications(pg::Connection& source, const Names& names, Waiter& waiter) {
+    if (catalog::Capabilities{source.server_version()}.safe_publication_change()) return;
+    wait_for_writers(source, waiter);
+    source.exec(fmt::format("ALTER PUBLICATION {} SET ({}); ALTER PUBLICATION {} SET ({})",
+                            pg::quote_identifier(names.publication_all()), detail::all_publishes,
+                            pg::quote_identifier(names.publication_identity()), detail::identity_publishes));
 }
 
 /// A member of a publication through which a table is published that has no usable replica identity (any more).

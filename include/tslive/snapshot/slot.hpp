@@ -19,8 +19,8 @@
 
 namespace tslive::snapshot {
 
-/// Says every few seconds what the creation of a slot waits for: transactions of the whole cluster that are still open (CASES A7).
-inline void log_what_delays(pg::Connection& source, int ours) {
+/// Says what `waiting` waits for: transactions of the whole cluster that have written something and are still open (CASES A7).
+inline void log_what_delays(pg::Connection& source, int ours, std::string_view waiting) {
     const auto open = source.exec(
         "SELECT pid, coalesce(usename, '?'), coalesce(datname, '?'), coalesce(extract(epoch FROM clock_timestamp() - "
         "xact_start)::bigint, 0), "
@@ -28,15 +28,15 @@ inline void log_what_delays(pg::Connection& source, int ours) {
         "FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> $1 ORDER BY xact_start LIMIT 5",
         pg::Params{}.number(ours));
     for (int row = 0; row < open.rows(); ++row)
-        log::warning("The slot waits for a transaction to end: process {} of user {} in database {}, open for {} s: {}",
-                     open.at(row, 0), open.at(row, 1), open.at(row, 2), open.at(row, 3), open.at(row, 4));
+        log::warning("{} waits for a transaction to end: process {} of user {} in database {}, open for {} s: {}",
+                     waiting, open.at(row, 0), open.at(row, 1), open.at(row, 2), open.at(row, 3), open.at(row, 4));
     const auto prepared =
         source.exec("SELECT gid, owner, database FROM pg_catalog.pg_prepared_xacts ORDER BY prepared LIMIT 5");
     for (int row = 0; row < prepared.rows(); ++row)
         log::warning(
-            "The slot waits for the prepared transaction '{}' of {} in database {}: COMMIT PREPARED or ROLLBACK "
+            "{} waits for the prepared transaction '{}' of {} in database {}: COMMIT PREPARED or ROLLBACK "
             "PREPARED it",
-            prepared.at(row, 0), prepared.at(row, 1), prepared.at(row, 2));
+            waiting, prepared.at(row, 0), prepared.at(row, 1), prepared.at(row, 2));
 }
 
 /// Creates the slot, however long the cluster's open transactions make it wait, and says what it waits for.
@@ -62,7 +62,7 @@ inline void log_what_delays(pg::Connection& source, int ours) {
                 log::debug("the slot has waited long enough for one transaction; beginning again");
                 replication.start(command);
             }
-            log_what_delays(watcher, replication.backend_pid());
+            log_what_delays(watcher, replication.backend_pid(), "The slot");
         }
     } catch (...) {
         replication.cancel();  // the watcher may have been the one that was stopped
