@@ -1,7 +1,7 @@
 -- Changes of all kinds to every table of the zoo, for round `$round`. PostgreSQL 12 and later. What a constraint refuses is rolled back
 -- to a savepoint, as applications do it.
 
--- Each table by what its identity allows: new rows with large and ordinary values, other values, other keys, rows that go.
+-- Each table by what its identity allows (from 18 on, FULL is none where a column is generated): new rows with large and ordinary values, other values, other keys, rows that go.
 DO $$
 DECLARE
     t record;
@@ -12,7 +12,8 @@ BEGIN
         SELECT c.oid::regclass AS name, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attname <> 'id') AS others,
             bool_or(a.attname = 'id' AND a.atttypid IN ('int4'::regtype, 'int8'::regtype) AND a.attidentity = '') AS has_id,
             bool_or(a.attname = 'v' AND a.atttypid = 'text'::regtype) AS has_v,
-            c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
+            c.relreplident = 'f' AND NOT (current_setting('server_version_num')::int >= 180000 AND EXISTS (SELECT FROM pg_attribute g
+                WHERE g.attrelid = c.oid AND g.attgenerated <> '')) OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
                 AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)) AS identified
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a'

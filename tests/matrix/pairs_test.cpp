@@ -1,12 +1,15 @@
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "integration/harness/versions.hpp"
 #include "integration/support/migration.hpp"
+#include "matrix/changing_zoo.hpp"
+#include "tslive/schema/tools.hpp"
 
 namespace tslive::harness {
 namespace {
@@ -16,11 +19,11 @@ struct Versions {
     friend void PrintTo(const Versions& pair, std::ostream* out) { *out << pair.source << " to " << pair.target; }
 };
 
-/// Every pair of versions that is supported and can be run: the source is none that the distribution's pg_dump cannot read.
+/// Every pair of versions that is supported.
 [[nodiscard]] std::vector<Versions> all_pairs_but(const std::vector<Versions>& others) {
-    constexpr int oldest = 12, newest = 18, newest_source = 15;
+    constexpr int oldest = 12, newest = 18;
     std::vector<Versions> pairs;
-    for (int source = oldest; source <= newest_source; ++source)
+    for (int source = oldest; source <= newest; ++source)
         for (int target = source; target <= newest; ++target)
             if (std::ranges::none_of(
                     others, [&](const Versions& other) { return other.source == source && other.target == target; }))
@@ -34,28 +37,11 @@ protected:
     void SetUp() override {
         TSLIVE_NEEDS_SERVER(GetParam().source);
         TSLIVE_NEEDS_SERVER(GetParam().target);
-    }
-    static void change_everything(const Database& source, int round) {
-        auto text = read_text(TSLIVE_SOURCE_DIR "/tests/matrix/changes.sql");
-        constexpr std::string_view placeholder = "$round";
-        for (auto at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at))
-            text.replace(at, placeholder.size(), std::to_string(round));
-        auto connection = source.connect("changes");
-        for (const auto& statement : statements(text)) connection.exec(statement);
-    }
-
-private:
-    /// COMMIT PREPARED and its like want to be sent alone.
-    [[nodiscard]] static std::vector<std::string> statements(std::string_view text) {
-        std::vector<std::string> found(1);
-        bool in_body = false;
-        for (std::size_t at = 0; at < text.size(); ++at) {
-            if (text.substr(at, 2) == "$$") in_body = !in_body;
-            found.back() += text[at];
-            if (text.substr(at, 2) == ";\n" && !in_body) found.emplace_back();
+        try {
+            static_cast<void>(schema::find_tools(std::nullopt, GetParam().source * 10000));
+        } catch (const Error& error) {
+            GTEST_SKIP() << error.what();
         }
-        found.pop_back();
-        return found;
     }
 };
 
@@ -63,10 +49,7 @@ TEST_P(Matrix, moves_the_zoo_while_everything_in_it_changes) {
     Migration migration({.source = {.settings = {"wal_level=logical"}, .bin_dir = *bin_dir_of(GetParam().source)},
                          .target = {.bin_dir = *bin_dir_of(GetParam().target)}});
     auto& source = migration.pair.source;
-    source.load_zoo({"types", "names", "identities", "partitions", "tables"});
-    source.load(TSLIVE_SOURCE_DIR "/tests/matrix/objects.sql");
-    // A byte above 127 in a column of type "char" has no valid text before version 16, and changes travel as text.
-    source.sql("UPDATE zoo_types.texts SET ch = 'a' WHERE id = 3");
+    load_changing_zoo(source);
     const auto workload = std::make_shared<MixedWorkload>(MixedOptions{.truncate = true});
     workload->create(source);
     source.sql(
