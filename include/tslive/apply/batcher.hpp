@@ -48,6 +48,8 @@ concept ApplyTarget = requires(T& target, const pgoutput::CachedRelation& relati
 /// When a batch ends. It is also flushed to the target, uncommitted, when its rows outgrow `buffer_bytes` (law 6).
 struct BatchLimits {
     std::size_t rows = 100'000;
+    std::size_t tables =
+        500;  ///< each takes locks, with its indexes, and a server has room for some thousands (CASES E14)
     std::size_t buffer_bytes = 16U << 20;
     std::chrono::milliseconds age{1'000};
 };
@@ -139,6 +141,7 @@ private:
     struct Destination {
         const TargetTable* table = nullptr;
         std::uint64_t version = 0;
+        std::uint64_t batch = 0;  // the last one that changed it
         std::unique_ptr<WaveBuilder> wave;
     };
 
@@ -173,6 +176,8 @@ private:
     };
     std::optional<LastCommit> last_commit_;
     std::chrono::steady_clock::time_point began_;
+    std::uint64_t batch_ = 1;
+    std::size_t tables_ = 0;    // changed since the last commit
     std::size_t rows_ = 0;      // since the last commit
     std::size_t gathered_ = 0;  // of them, not yet given to the target
     Lsn applied_;

@@ -11,7 +11,8 @@ namespace tslive::apply {
 template <ApplyTarget Target>
 bool Batcher<Target>::full() const {
     if (!pending() || in_transaction()) return false;
-    return rows_ >= limits_.rows || std::chrono::steady_clock::now() - began_ >= limits_.age;
+    return rows_ >= limits_.rows || tables_ >= limits_.tables ||
+           std::chrono::steady_clock::now() - began_ >= limits_.age;
 }
 
 template <ApplyTarget Target>
@@ -22,7 +23,8 @@ void Batcher<Target>::commit() {
     applied_ = last_commit_->end;
     applied_time_ = last_commit_->time;
     last_commit_.reset();
-    rows_ = 0;
+    rows_ = tables_ = 0;
+    ++batch_;
     ++counts_.batches;
 }
 
@@ -35,7 +37,8 @@ void Batcher<Target>::rollback() noexcept {
     transaction_.reset();
     last_commit_.reset();
     passed_over_ = false;
-    rows_ = 0;
+    rows_ = tables_ = 0;
+    ++batch_;
     relations_.clear();
     destinations_.clear();
     target_->rollback();
@@ -125,6 +128,7 @@ auto Batcher<Target>::destination(RelationId id, Row row) -> Destination* {
         if (destination.table == nullptr) ++counts_.left_out;
         return nullptr;
     }
+    if (std::exchange(destination.batch, batch_) != batch_) ++tables_;
     return &destination;
 }
 
