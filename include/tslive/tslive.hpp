@@ -109,6 +109,7 @@
 #include "tslive/apply/change.hpp"
 #include "tslive/apply/encode.hpp"
 #include "tslive/apply/executor.hpp"
+#include "tslive/apply/lock_watch.hpp"
 #include "tslive/apply/origin.hpp"
 #include "tslive/apply/sql.hpp"
 #include "tslive/apply/target_table.hpp"

@@ -97,6 +97,10 @@ public:
         options.stream = options_.stream;
         options.frontier = receiver_->frontier();
         options.retry = {.first_wait = std::chrono::milliseconds{5}, .longest_wait = std::chrono::milliseconds{100}};
+        options.knowledge.generated = [source = source_](RelationId id) {
+            return source.rows(
+                fmt::format("SELECT attname FROM pg_attribute WHERE attrelid = {} AND attgenerated <> ''", id));
+        };
         options.knowledge.ancestors = [source = source_](RelationId id) {
             std::vector<catalog::QualifiedName> found;
             const auto rows = source.sql(fmt::format(

@@ -97,6 +97,21 @@ TEST_F(BatcherTest, an_old_batch_is_full) {
     EXPECT_TRUE(impatient.full());
 }
 
+TEST_F(BatcherTest, a_batch_that_touches_many_tables_is_full) {
+    TestBatcher few(target, {.tables = 2, .age = std::chrono::hours{1}});
+    test::Source<TestBatcher> from(few);
+    from.relation(1, "a").relation(2, "b");
+    for (const std::uint64_t at : {100, 200, 300}) from.begin(at).insert(1, {fmt::format("{}", at), "x", "-"}).commit();
+    EXPECT_FALSE(few.full());
+    from.begin(400).insert(2, {"1", "x", "-"}).insert(1, {"1", "x", "-"});
+    EXPECT_FALSE(few.full());
+    from.commit();
+    EXPECT_TRUE(few.full());
+    few.commit();
+    from.begin(500).insert(2, {"2", "x", "-"}).commit();
+    EXPECT_FALSE(few.full());
+}
+
 TEST_F(BatcherTest, a_large_transaction_is_handed_over_before_it_is_complete) {
     TestBatcher small(target, {.rows = 1000, .buffer_bytes = 1000, .age = std::chrono::hours{1}});
     test::Source<TestBatcher> from(small);
@@ -247,6 +262,18 @@ TEST_F(BatcherTest, a_truncate_stands_between_what_was_before_and_after_it) {
     EXPECT_THAT(told(), ElementsAre("a: insert(1 x -)", "b: insert(1 x -)", "truncate a restart", "a: insert(2 x -)",
                                     "commit 105"));
     EXPECT_EQ(batcher.counts().truncates, 1U);
+}
+
+TEST_F(BatcherTest, a_truncate_of_which_a_part_is_not_ours_says_so) {
+    target.tables[1].copied_at = Lsn{1000};
+    source.relation(1, "a").relation(2, "b").begin(100).truncate({1, 2}).commit();
+    EXPECT_THAT(told(), ElementsAre("truncate only a"));
+}
+
+TEST_F(BatcherTest, a_key_found_by_content_need_not_come_apart_from_its_row) {
+    target.tables[2].whole_rows = false;
+    source.relation(3, "full").begin(100).update(3, {"1", "x", "-"}).commit();
+    EXPECT_THAT(told(), ElementsAre("full: single update(1 to 1 x -)"));
 }
 
 TEST_F(BatcherTest, a_truncate_of_what_shares_its_table_with_others_stops) {

@@ -46,17 +46,32 @@ TEST(Sql, a_root_of_partitions_is_not_written_with_only) {
     table.only = false;
     EXPECT_THAT(sql::remove(table), Not(HasSubstr("ONLY")));
     table.match = Match::by_content;
+    table.whole_rows = true;
     EXPECT_THAT(sql::remove_single(table), HasSubstr("(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM"));
 }
 
 TEST(Sql, one_row_is_found_by_its_content) {
     auto table = odd_table();
     table.match = Match::by_content;
+    table.whole_rows = true;
     const auto text = sql::update_single(table, {1});
     EXPECT_THAT(text, HasSubstr("t.ctid = (SELECT s.ctid FROM ONLY"));
     EXPECT_THAT(text, HasSubstr("LIMIT 1)"));
     EXPECT_THAT(text, HasSubstr("format('%s', s.\"I'd\") = $2::text COLLATE \"C\""));
     EXPECT_THAT(text, Not(HasSubstr("s.\"v\"\"1\""))) << "not part of the identity";
+}
+
+TEST(Sql, what_is_a_key_on_the_source_names_one_row_by_its_content_or_several) {
+    auto table = odd_table();
+    table.match = Match::by_content;
+    EXPECT_THAT(sql::remove_single(table), Not(HasSubstr("LIMIT")));
+}
+
+TEST(Sql, a_key_compares_as_its_index_does) {
+    auto table = odd_table();
+    table.key[0].collation = "\"public\".\"ignoring_case\"";
+    EXPECT_THAT(sql::remove(table),
+                HasSubstr("t.\"I'd\" COLLATE \"public\".\"ignoring_case\" OPERATOR(\"pg_catalog\".=) v.a1"));
 }
 
 TEST(Sql, an_always_generated_column_is_compared_and_not_set) {

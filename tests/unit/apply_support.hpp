@@ -22,6 +22,7 @@ inline apply::TargetTable table_of(std::uint32_t id, std::string_view name, appl
     table.source = {id};
     table.name = {"public", std::string(name)};
     table.match = match;
+    table.whole_rows = match == apply::Match::by_content;
     for (const std::string column : {"id", "v", "large"})
         table.columns.push_back({.source_index = table.columns.size(),
                                  .name = column,
@@ -87,7 +88,7 @@ public:
     std::vector<std::string> calls;
     int fail_at = -1;  ///< the call with this number throws, counted from 0
 
-    const apply::TargetTable* table(const pgoutput::CachedRelation& relation) {
+    const apply::TargetTable* table(const pgoutput::CachedRelation& relation, const apply::TransactionName&) {
         call(fmt::format("table {}", relation.name));
         for (const auto& table : tables)
             if (table.source == relation.id) return &table;
@@ -99,9 +100,9 @@ public:
     void apply_single(const apply::TargetTable& table, const apply::Change& change, const apply::TransactionName&) {
         call(fmt::format("{}: single {}", table.name.name, shown(change)));
     }
-    void truncate(std::span<const apply::TargetTable* const> truncated, bool restart_identity,
+    void truncate(std::span<const apply::TargetTable* const> truncated, apply::TruncateList list, bool restart_identity,
                   const apply::TransactionName&) {
-        std::string names;
+        std::string names = list == apply::TruncateList::part ? " only" : "";
         for (const auto* table : truncated) names += " " + table->name.name;
         call(fmt::format("truncate{}{}", names, restart_identity ? " restart" : ""));
     }

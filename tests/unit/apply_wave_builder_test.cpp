@@ -163,6 +163,17 @@ TEST_F(WaveBuilderTest, tables_without_a_key_take_inserts_as_they_come) {
     EXPECT_EQ(wave(), "insert(1 a -), insert(1 a -), insert(1 a -)");
 }
 
+TEST_F(WaveBuilderTest, whole_rows_of_one_key_are_not_taken_for_each_other) {
+    table.whole_rows = true;
+    EXPECT_EQ(insert({"1", "new", "large"}), Outcome::taken);
+    EXPECT_EQ(remove({"1", "old", "large"}), Outcome::flush_first);
+    EXPECT_EQ(update({"1", "old", "large"}, {"1", "older", "-"}), Outcome::flush_first);
+    EXPECT_EQ(update({"1", "new", "large"}, {"1", "newer", "~"}), Outcome::taken);
+    EXPECT_EQ(remove({"1", "newer", "-"}), Outcome::flush_first);
+    EXPECT_EQ(remove({"1", "newer", "large"}), Outcome::taken);
+    EXPECT_EQ(wave(), "nothing");
+}
+
 TEST_F(WaveBuilderTest, clear_forgets_all) {
     update({"1", "a", "-"});
     builder.clear();

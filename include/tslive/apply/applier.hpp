@@ -14,6 +14,7 @@
 
 #include "tslive/apply/batcher.hpp"
 #include "tslive/apply/executor.hpp"
+#include "tslive/apply/lock_watch.hpp"
 #include "tslive/apply/origin.hpp"
 #include "tslive/apply/target_tables.hpp"
 #include "tslive/core/stop.hpp"
@@ -35,6 +36,7 @@ struct ApplierOptions {
     SourceKnowledge knowledge;
     BatchLimits limits;
     pg::RetryBudget retry;
+    std::chrono::milliseconds lock_watch{5'000};  ///< waits for a lock that take longer are said, with who holds it
     std::function<void(Lsn)>
         on_flushed;  ///< progress that the target's disk has: the spool may forget what is before it
 };

@@ -24,6 +24,12 @@
 
 namespace tslive::apply {
 
+/// What arrives of a TRUNCATE here.
+enum class TruncateList {
+    whole,  ///< every table that it named
+    part,   ///< some of them are not ours to change: the others may be referred to by those
+};
+
 /// What executes changes on the target. All calls come from one thread, in this order: (apply | apply_single |
 /// truncate)*, then commit
 /// or, after a failure of any call, rollback. The first call after a commit opens the target transaction.
@@ -31,15 +37,15 @@ namespace tslive::apply {
 template <typename T>
 concept ApplyTarget = requires(T& target, const pgoutput::CachedRelation& relation, const Wave& wave,
                                const TargetTable& table, const Change& change,
-                               std::span<const TargetTable* const> tables, bool restart_identity,
+                               std::span<const TargetTable* const> tables, TruncateList list, bool restart_identity,
                                const TransactionName& transaction, Lsn end_lsn, ServerTime commit_time) {
     /// Where a relation's changes go; nothing when they are left out on purpose. Stable address.
-    { target.table(relation) } -> std::same_as<const TargetTable*>;
+    { target.table(relation, transaction) } -> std::same_as<const TargetTable*>;
     /// Sends the statements for a wave; a wrong row count may come to light as late as commit().
     target.apply(wave, transaction);
     /// One change that cannot be part of a set: a key change, or one found by content.
     target.apply_single(table, change, transaction);
-    target.truncate(tables, restart_identity, transaction);
+    target.truncate(tables, list, restart_identity, transaction);
     /// Checks every row count, then commits with the origin at `end_lsn` in the same transaction (laws 2 and 4).
     target.commit(end_lsn, commit_time);
     target.rollback();
@@ -48,8 +54,8 @@ concept ApplyTarget = requires(T& target, const pgoutput::CachedRelation& relati
 /// When a batch ends. It is also flushed to the target, uncommitted, when its rows outgrow `buffer_bytes` (law 6).
 struct BatchLimits {
     std::size_t rows = 100'000;
-    std::size_t tables =
-        500;  ///< each takes locks, with its indexes, and a server has room for some thousands (CASES E14)
+    /// Each takes locks, with its indexes, and a server has room for some thousands (CASES E14).
+    std::size_t tables = 500;
     std::size_t buffer_bytes = 16U << 20;
     std::chrono::milliseconds age{1'000};
 };

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -32,12 +33,11 @@ public:
     /// @throws Error  (operator_action) when the role may not set session_replication_role
     Executor(pg::Connection& target, Origin& origin, TargetTables& tables);
 
-    [[nodiscard]] const TargetTable* table(const pgoutput::CachedRelation& relation) {
-        return tables_->resolve(relation);
-    }
+    [[nodiscard]] const TargetTable* table(const pgoutput::CachedRelation& relation,
+                                           const TransactionName& transaction);
     void apply(const Wave& wave, const TransactionName& transaction);
     void apply_single(const TargetTable& table, const Change& change, const TransactionName& transaction);
-    void truncate(std::span<const TargetTable* const> tables, bool restart_identity,
+    void truncate(std::span<const TargetTable* const> tables, TruncateList list, bool restart_identity,
                   const TransactionName& transaction);
     void commit(Lsn end_lsn, ServerTime commit_time);
     void rollback() noexcept;
@@ -54,7 +54,8 @@ private:
         std::int64_t rows = 0;
         const char* what = "";
         TransactionName transaction;
-        std::string key;  ///< when the statement is about a single row
+        std::string key = {};  ///< when the statement is about a single row
+        bool counts = true;    ///< false: how many rows it touches says nothing
     };
     struct PendingCopy {
         const TargetTable* table;
@@ -67,9 +68,9 @@ private:
 
     void begin();
     void send_command(std::string_view sql);
+    /// Sends the statement that `key` stands for; it is prepared when it comes a second time.
     template <typename MakeSql>
-    std::string prepared(std::string key, MakeSql&& make_sql);
-    void send(const std::string& statement, const pg::Params& params, Expected expected);
+    void send(std::string key, MakeSql&& make_sql, const pg::Params& params, Expected expected);
     /// One array a column for the changes at `which`.
     template <typename RowOf>
     void add_arrays(pg::Params& params, const sql::Columns& columns, const TargetTable& table, const Wave& wave,
@@ -99,11 +100,14 @@ private:
     pg::Pipeline pipeline_;
     std::vector<Expected> expected_;
     std::vector<PendingCopy> copies_;
+    std::set<catalog::QualifiedName> copied_into_;  // the tables of copies_
     std::size_t copy_bytes_ = 0;
     std::vector<encode::TextArray> arrays_;
     std::size_t arrays_used_ = 0;
     encode::RowArray row_array_;
-    std::unordered_map<std::string, std::string> prepared_;
+    std::unordered_map<std::string, std::string> prepared_;  // the statements' names on the server; empty: seen once
+    std::size_t names_ = 0;                                  // given to prepared statements
+    std::size_t turned_away_ = 0;                            // statements that found no room, since it was full
     bool begun_ = false;
     bool broken_ = false;
     std::uint64_t missing_rows_ = 0;

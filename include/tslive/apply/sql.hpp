@@ -74,21 +74,23 @@ namespace detail {
     std::string out;
     for (std::size_t i = 0; i < table.key.size(); ++i) {
         const auto& column = table.columns[table.key[i].column];
+        const auto& collation = table.key[i].collation;
         out += fmt::format(
-            "{}t.{} {} {}", i == 0 ? "" : " AND ", pg::quote_identifier(column.name), table.key[i].equality,
+            "{}t.{}{}{} {} {}", i == 0 ? "" : " AND ", pg::quote_identifier(column.name),
+            collation.empty() ? "" : " COLLATE ", collation, table.key[i].equality,
             scalar ? fmt::format("${}::{}", first + i, column.type_name) : value_of(column, form, first + i));
     }
     return out;
 }
 
-/// One row whose content is in the parameters from `first` on: compared by what the types' output functions say,
-/// because equality is
-/// not defined for all types (json), and is more than identity for others (-0, padding, collations).
-[[nodiscard]] inline std::string content_matches(const TargetTable& table, std::size_t first, Form form) {
+/// Rows whose identity is in the parameters from `first` on: compared by what the types' output functions say, because
+/// equality is not defined for all types (json), and is more than identity for others (-0, padding, collations).
+[[nodiscard]] inline std::string content_matches(const TargetTable& table, std::size_t first, Form form,
+                                                 std::string_view alias) {
     std::string out;
     for (const auto& column : table.columns) {
         if (!column.identity) continue;
-        const auto name = "s." + pg::quote_identifier(column.name);
+        const auto name = fmt::format("{}.{}", alias, pg::quote_identifier(column.name));
         const auto given = form == Form::text ? fmt::format("${}::text", first)
                                               : fmt::format("format('%s', ${}::{})", first, column.type_name);
         out += fmt::format(
@@ -99,14 +101,16 @@ namespace detail {
     return out.empty() ? "true" : out;
 }
 
-/// Which row a single statement works on.
+/// Which row a single statement works on. Among rows that are the same it is one, whichever; but what is a key on the
+/// source has to name one here too, so that a second row shows in the count.
 [[nodiscard]] inline std::string single_row(const TargetTable& table, std::size_t first, Form form) {
     if (table.match == Match::by_key) return key_matches(table, first, true);
+    if (!table.whole_rows) return content_matches(table, first, form, "t");
     if (table.only)
         return fmt::format("t.ctid = (SELECT s.ctid FROM {} AS s WHERE {} LIMIT 1)", relation(table),
-                           content_matches(table, first, form));
+                           content_matches(table, first, form, "s"));
     return fmt::format("(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM {} AS s WHERE {} LIMIT 1)",
-                       relation(table), content_matches(table, first, form));
+                       relation(table), content_matches(table, first, form, "s"));
 }
 
 }  // namespace detail

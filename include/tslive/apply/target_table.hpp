@@ -15,7 +15,7 @@ namespace tslive::apply {
 /// How the row of an UPDATE or DELETE is found on the target.
 enum class Match {
     by_key,      ///< a unique key of the target whose columns the change carries
-    by_content,  ///< REPLICA IDENTITY FULL and no such key: one row with the same content, whichever
+    by_content,  ///< no such key: the row with the identity's content; with REPLICA IDENTITY FULL one such, whichever
     none,        ///< no replica identity: only INSERT and TRUNCATE arrive
 };
 
@@ -30,8 +30,9 @@ struct TargetColumn {
 };
 
 struct KeyColumn {
-    std::size_t column = 0;  ///< index in TargetTable::columns
-    std::string equality;    ///< `OPERATOR("pg_catalog".=)`
+    std::size_t column = 0;      ///< index in TargetTable::columns
+    std::string equality;        ///< `OPERATOR("pg_catalog".=)`
+    std::string collation = {};  ///< by which the key compares, where it is not the column's; else empty
 };
 
 /// The target table's row type: what a row is made of that is sent as one value.
@@ -50,6 +51,7 @@ struct TargetTable {
     catalog::QualifiedName name;  ///< on the target; the source's unless a partition is written through its root
     bool only = true;             ///< statements say ONLY: children of an inheritance parent are tables of their own
     Match match = Match::none;
+    bool whole_rows = false;  ///< REPLICA IDENTITY FULL: an identity is the whole row, and may stand for several
     std::vector<TargetColumn> columns;
     std::vector<KeyColumn> key;  ///< match == by_key
     /// Where values in binary form may be sent: each column has the source's type. None: only text.

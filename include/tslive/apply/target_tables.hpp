@@ -17,6 +17,7 @@
 #include "tslive/catalog/columns.hpp"
 #include "tslive/catalog/keys.hpp"
 #include "tslive/catalog/name.hpp"
+#include "tslive/catalog/triggers.hpp"
 #include "tslive/core/error.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/pg/connection.hpp"
@@ -43,6 +44,8 @@ struct SourceKnowledge {
     std::function<bool(const catalog::QualifiedName&)> data_left_out;
     /// Changes of the table are not ours to apply, such as those of an extension's own tables.
     std::function<bool(const catalog::QualifiedName&)> not_ours;
+    /// The columns of a relation that the source computes, and of which the stream carries no values.
+    std::function<std::vector<std::string>(RelationId)> generated;
     /// The partitioned tables above a partition, nearest first, as the source has them now.
     std::function<std::vector<catalog::QualifiedName>(RelationId)> ancestors;
 };
@@ -67,7 +70,9 @@ private:
 class TargetTables {
 public:
     TargetTables(pg::Connection& target, SourceKnowledge knowledge)
-        : target_(&target), knowledge_(std::move(knowledge)) {}
+        : target_(&target), knowledge_(std::move(knowledge)) {
+        target.exec("SET plan_cache_mode = force_generic_plan");  // thousands of tables may be looked up one by one
+    }
 
     /// @returns nothing for a relation whose changes are left out; else an object that lives as long as this one
     /// @throws Error  (operator_action) when table or columns are missing on the target, with the statement that mends
@@ -83,13 +88,16 @@ private:
         RelationId id;
         catalog::QualifiedName name;
         bool partitioned = false;
-        bool above = false;  ///< not the relation itself, but what it is a partition of on the source
+        bool has_triggers = false;  ///< that act on what we do
+        bool above = false;         ///< not the relation itself, but what it is a partition of on the source
     };
     [[nodiscard]] std::optional<Found> find(const catalog::QualifiedName& name);
     [[nodiscard]] Found find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name,
                                       const catalog::QualifiedName& sent);
     void take_columns(TargetTable& table, const pgoutput::CachedRelation& relation,
                       const std::vector<catalog::Column>& columns) const;
+    void refuse_triggers(const Found& found);
+    void refuse_values_that_never_come(const TargetTable& table, const pgoutput::CachedRelation& relation) const;
     void choose_match(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id);
     void take_row_type(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id);
 

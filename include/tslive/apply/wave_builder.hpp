@@ -54,6 +54,9 @@ private:
     [[nodiscard]] Change* find(Arena& arena, std::string_view key);
     void add(Arena& arena, Change change);
     static Row merged(Arena& arena, Row older, Row newer);
+    /// `identity` may be another row than the one that `known` leaves under the same key. Only with REPLICA IDENTITY
+    /// FULL, where the key need not be one on the source: two rows may share it inside a transaction.
+    [[nodiscard]] bool is_another_row(const Change& known, Row identity) const;
 
     const TargetTable* table_;
     std::vector<Change> changes_;

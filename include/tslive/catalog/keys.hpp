@@ -16,6 +16,7 @@ namespace tslive::catalog {
 struct KeyColumn {
     std::string name;
     std::string equality;   ///< the operator by which the index calls two values equal: `OPERATOR("pg_catalog".=)`
+    std::string collation;  ///< the index's, where it is not the column's: `"public"."ignoring_case"`; else empty
     std::string type_name;  ///< for SQL text, as Column::type_name
 };
 
@@ -37,18 +38,21 @@ inline std::map<RelationId, std::vector<UniqueKey>> unique_keys(pg::Connection& 
     // of btree; no other built-in access method makes unique indexes).
     const auto result = connection.exec_again(
         "SELECT i.indrelid, c.relname, i.indisprimary, i.indimmediate, i.indisreplident, k.position, a.attname, "
-        "  a.attnotnull, n.nspname, o.oprname, pg_catalog.format_type(a.atttypid, -1) "
+        "  a.attnotnull, n.nspname, o.oprname, pg_catalog.format_type(a.atttypid, -1), "
+        "  coalesce(ln.nspname, ''), coalesce(l.collname, '') "
         "FROM pg_catalog.pg_index i "
         "JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
         "JOIN pg_catalog.pg_am m ON m.oid = c.relam AND m.amname = 'btree' "
-        "CROSS JOIN LATERAL unnest(i.indkey::pg_catalog.int2[], i.indclass::pg_catalog.oid[]) "
-        "  WITH ORDINALITY AS k(attnum, opclass, position) "
+        "CROSS JOIN LATERAL unnest(i.indkey::pg_catalog.int2[], i.indclass::pg_catalog.oid[], "
+        "  i.indcollation::pg_catalog.oid[]) WITH ORDINALITY AS k(attnum, opclass, compares_by, position) "
         "JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum "
         "JOIN pg_catalog.pg_opclass p ON p.oid = k.opclass "
         "JOIN pg_catalog.pg_amop s ON s.amopfamily = p.opcfamily AND s.amoplefttype = p.opcintype "
         "  AND s.amoprighttype = p.opcintype AND s.amopstrategy = 3 AND s.amoppurpose = 's' "
         "JOIN pg_catalog.pg_operator o ON o.oid = s.amopopr "
         "JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace "
+        "LEFT JOIN pg_catalog.pg_collation l ON l.oid = k.compares_by AND l.oid <> a.attcollation "
+        "LEFT JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace "
         "WHERE i.indrelid = ANY ($1::pg_catalog.oid[]) AND i.indisunique AND i.indisvalid AND i.indisready "
         "  AND i.indislive AND i.indpred IS NULL AND i.indexprs IS NULL AND k.position <= i.indnkeyatts "
         "ORDER BY i.indrelid, i.indisprimary DESC, i.indimmediate DESC, c.relname, k.position",
@@ -69,9 +73,15 @@ inline std::map<RelationId, std::vector<UniqueKey>> unique_keys(pg::Connection& 
         if (!row.boolean()) keys.back().nullable = true;
         const auto schema = row.text();
         const auto sign = row.text();
+        auto type_name = row.text();
+        const auto collation_schema = row.text();
+        const auto collation = row.text();
         keys.back().columns.push_back({.name = std::move(name),
                                        .equality = "OPERATOR(" + pg::quote_identifier(schema) + "." + sign + ")",
-                                       .type_name = row.text()});
+                                       .collation = collation.empty() ? std::string{}
+                                                                      : pg::quote_identifier(collation_schema) + "." +
+                                                                            pg::quote_identifier(collation),
+                                       .type_name = std::move(type_name)});
     }
     return found;
 }

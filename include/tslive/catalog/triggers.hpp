@@ -44,6 +44,16 @@ private:
     }
 };
 
+namespace detail {
+
+/// From `f`: triggers and rules, with `enabled`. Those of foreign keys and other constraints are left out.
+inline constexpr std::string_view triggers_and_rules =
+    "(SELECT 't' AS kind, t.tgrelid AS relation, t.tgname AS name, t.tgenabled AS enabled "
+    "  FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal OR t.tgconstraint = 0 "
+    "UNION ALL SELECT 'r', r.ev_class, r.rulename, r.ev_enabled FROM pg_catalog.pg_rewrite r) f";
+
+}  // namespace detail
+
 /// All of them on user tables. One query.
 ///
 /// Up to version 14 the copies of a row trigger on partitions are marked internal; those of constraints, which we leave
@@ -51,16 +61,14 @@ private:
 inline std::vector<ReplicaTrigger> replica_triggers(pg::Connection& connection) {
     const auto result = connection.exec(fmt::format(
         "SELECT f.kind, c.oid, n.nspname, c.relname, f.name, f.enabled, coalesce(e.extname, '') "
-        "FROM (SELECT 't' AS kind, t.tgrelid AS relation, t.tgname AS name, t.tgenabled AS enabled "
-        "    FROM pg_catalog.pg_trigger t "
-        "    WHERE NOT t.tgisinternal OR t.tgconstraint = 0 "
-        "  UNION ALL SELECT 'r', r.ev_class, r.rulename, r.ev_enabled FROM pg_catalog.pg_rewrite r) f "
+        "FROM {triggers_and_rules} "
         "JOIN pg_catalog.pg_class c ON c.oid = f.relation "
         "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
         "{extension_join} "
         "WHERE f.enabled IN ('A', 'R') AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {user_schema} "
         "ORDER BY n.nspname, c.relname, f.kind, f.name",
-        fmt::arg("extension_join", detail::extension_join), fmt::arg("user_schema", detail::user_schema)));
+        fmt::arg("triggers_and_rules", detail::triggers_and_rules), fmt::arg("extension_join", detail::extension_join),
+        fmt::arg("user_schema", detail::user_schema)));
     std::vector<ReplicaTrigger> found;
     for (int r = 0; r < result.rows(); ++r) {
         detail::Row row(result, r);

@@ -84,6 +84,14 @@ public:
         return found;
     }
 
+    [[nodiscard]] std::vector<std::string> generated(RelationId table) const {
+        auto session = open();
+        std::vector<std::string> found;
+        for (const auto& column : catalog::columns(session, table))
+            if (column.generated != 0) found.push_back(column.name);
+        return found;
+    }
+
     [[nodiscard]] bool left_out(const catalog::QualifiedName& name) const { return left_out_.contains(name); }
     [[nodiscard]] bool extensions_own(const catalog::QualifiedName& name) const {
         return extensions_own_.contains(name);
@@ -108,6 +116,7 @@ private:
         .copied_as = [tables](RelationId id) { return tables->copied_as(id); },
         .data_left_out = [tables](const catalog::QualifiedName& name) { return tables->left_out(name); },
         .not_ours = [tables](const catalog::QualifiedName& name) { return tables->extensions_own(name); },
+        .generated = [tables](RelationId id) { return tables->generated(id); },
         .ancestors = [tables](RelationId id) { return tables->ancestors(id); }};
 }
 

@@ -18,6 +18,7 @@ struct Applier::Session {
     Batcher<Executor> batcher;
     pgoutput::Decoder decoder;
     spool::Reader reader;
+    LockWatch lock_watch;
     std::optional<spool::Position> begun_at;  ///< of the Begin of the open transaction
     bool passing_void = false;
     Lsn quiet_until;  ///< nothing that commits before it is still to come
@@ -28,7 +29,8 @@ struct Applier::Session {
           catalog(pg::Connection::open(options.target, "apply catalog", stop)),
           origin(target, options.origin, options.start), tables(catalog, options.knowledge),
           executor(target, origin, tables), batcher(executor, options.limits), decoder(pgoutput::every_version),
-          reader(options.spool, options.stream, options.frontier, origin.progress()) {
+          reader(options.spool, options.stream, options.frontier, origin.progress()),
+          lock_watch(options.target, target.backend_pid(), options.lock_watch) {
         batcher.start_after(origin.progress());
     }
 };

@@ -120,7 +120,7 @@ auto Batcher<Target>::destination(RelationId id, Row row) -> Destination* {
     if (row.data() != nullptr) relation.expect_width_of(row);
     auto& destination = destinations_[id];
     if (destination.version != relation.version) {
-        destination.table = target_->table(relation);
+        destination.table = target_->table(relation, *transaction_);
         destination.version = relation.version;
         destination.wave = destination.table == nullptr ? nullptr : std::make_unique<WaveBuilder>(*destination.table);
     }
@@ -183,13 +183,16 @@ void Batcher<Target>::on(const pgoutput::Update& update, std::optional<Xid>) {
         }
         return single(*to, {.kind = ChangeKind::update_key, .identity = update.old_row, .row = update.new_row});
     }
-    if (to->table->match == Match::none || !carries_identity)
+    // A key that does not change is not sent apart from the row that has it; only FULL sends the old row always.
+    if (to->table->match == Match::none || (!carries_identity && to->table->whole_rows))
         throw Error(
             Recovery::operator_action,
             fmt::format("{}: an UPDATE arrived that does not say which row it changed (transaction {}, commit at {})",
                         to->table->name, transaction_->xid, transaction_->commit_lsn),
             "Give the table a replica identity on the source, then migrate it anew");
-    single(*to, {.kind = ChangeKind::update, .identity = update.old_row, .row = update.new_row});
+    single(*to, {.kind = ChangeKind::update,
+                 .identity = carries_identity ? update.old_row : update.new_row,
+                 .row = update.new_row});
 }
 
 template <ApplyTarget Target>
@@ -223,8 +226,9 @@ void Batcher<Target>::on(const pgoutput::Truncate& truncate, std::optional<Xid>)
             tables.push_back(to->table);
         }
     if (tables.empty()) return;
+    const auto list = tables.size() == truncate.relations.size() ? TruncateList::whole : TruncateList::part;
     flush();
-    target_->truncate(tables, truncate.restart_identity, *transaction_);
+    target_->truncate(tables, list, truncate.restart_identity, *transaction_);
     ++counts_.truncates;
     ++rows_;
 }

@@ -56,6 +56,12 @@ inline constexpr std::string_view apply_remedy =
         "Give the columns of the target's table the source's types until the switch-over, then go on with --resume"};
 }
 
+/// With what the server itself advises, which is the better half where it is short of a resource.
+[[nodiscard]] inline std::string remedy_for(const pg::ServerError& error) {
+    const auto& hint = error.report().hint;
+    return hint.empty() ? std::string{apply_remedy} : fmt::format("{}. The server's hint: {}", apply_remedy, hint);
+}
+
 }  // namespace detail
 
 inline Executor::Executor(pg::Connection& target, Origin& origin, TargetTables& tables)
@@ -75,6 +81,24 @@ inline Executor::Executor(pg::Connection& target, Origin& origin, TargetTables& 
         "('enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_material', 'enable_memoize')");
 }
 
+inline const TargetTable* Executor::table(const pgoutput::CachedRelation& relation,
+                                          const TransactionName& transaction) {
+    const auto named = [&](const Error& error) {
+        return fmt::format("{} (transaction {}, commit at {})", error.what(), transaction.xid, transaction.commit_lsn);
+    };
+    try {
+        return tables_->resolve(relation);
+    } catch (const UnknownTable& error) {
+        throw UnknownTable(error.table(), named(error), error.remedy());
+    } catch (const pg::ServerError& error) {
+        throw error.with_context(fmt::format("looking up {}.{} on the target (transaction {}, commit at {})",
+                                             relation.schema, relation.name, transaction.xid, transaction.commit_lsn));
+    } catch (const Error& error) {
+        if (error.recovery() != Recovery::operator_action) throw;
+        throw Error(error.recovery(), named(error), error.remedy());
+    }
+}
+
 inline void Executor::begin() {
     if (begun_) return;
     begun_ = true;
@@ -88,20 +112,28 @@ inline void Executor::send_command(std::string_view sql) {
 }
 
 template <typename MakeSql>
-std::string Executor::prepared(std::string key, MakeSql&& make_sql) {
-    if (const auto known = prepared_.find(key); known != prepared_.end()) return known->second;
-    if (prepared_.size() >= most_prepared) {
+void Executor::send(std::string key, MakeSql&& make_sql, const pg::Params& params, Expected expected) {
+    auto known = prepared_.find(key);
+    const bool seen = known != prepared_.end();
+    // Where more tables change than there is room for, those that are in stay in for a while: to make room each time
+    // would prepare each statement each time.
+    if (!seen && prepared_.size() >= most_prepared && ++turned_away_ >= 4 * most_prepared) {
         send_command("DEALLOCATE ALL");
         prepared_.clear();
+        turned_away_ = 0;
     }
-    auto name = fmt::format("s{}", prepared_.size());
-    pipeline_.prepare(name, make_sql());
-    expected_.push_back({});
-    return prepared_.emplace(std::move(key), std::move(name)).first->second;
-}
-
-inline void Executor::send(const std::string& statement, const pg::Params& params, Expected expected) {
-    pipeline_.send_prepared(statement, params);
+    if (!seen) {
+        if (prepared_.size() < most_prepared) prepared_.emplace(std::move(key), std::string{});
+        pipeline_.send(make_sql(), params);
+    } else {
+        if (known->second.empty()) {
+            known->second = fmt::format("s{}", ++names_);
+            expected_.push_back(expected);
+            expected_.back().counts = false;
+            pipeline_.prepare(known->second, make_sql());
+        }
+        pipeline_.send_prepared(known->second, params);
+    }
     expected_.push_back(std::move(expected));
 }
 
@@ -130,7 +162,7 @@ void Executor::add_row_array(pg::Params& params, const Wave& wave, const Indexes
 }
 
 inline bool Executor::has_copy(const TargetTable& table) const {
-    return std::ranges::any_of(copies_, [&](const PendingCopy& copy) { return copy.table->name == table.name; });
+    return !copies_.empty() && copied_into_.contains(table.name);
 }
 
 inline void Executor::apply(const Wave& wave, const TransactionName& transaction) {
@@ -163,8 +195,7 @@ inline void Executor::remove_rows(const Wave& wave, const Indexes& which, const 
     } else {
         add_arrays(params, keys, table, wave, which, [](const Change& change) { return change.identity; });
     }
-    send(prepared(fmt::format("{}d{}", table.number, detail::mark(form)), [&] { return sql::remove(table, form); }),
-         params,
+    send(fmt::format("{}d{}", table.number, detail::mark(form)), [&] { return sql::remove(table, form); }, params,
          {&table, static_cast<std::int64_t>(which.size()), "DELETE", transaction,
           which.size() == 1 ? detail::describe_identity(table, wave.changes[which[0]]) : std::string{}});
 }
@@ -209,9 +240,8 @@ inline void Executor::update_rows(const Wave& wave, const Indexes& which, const 
             add_arrays(params, set, table, wave, rows, [](const Change& change) { return change.row; });
             add_arrays(params, keys, table, wave, rows, [](const Change& change) { return change.identity; });
         }
-        send(prepared(fmt::format("{}u{}{}", table.number, absent, detail::mark(form)),
-                      [&] { return sql::update(table, set, form); }),
-             params,
+        send(fmt::format("{}u{}{}", table.number, absent, detail::mark(form)),
+             [&] { return sql::update(table, set, form); }, params,
              {&table, static_cast<std::int64_t>(rows.size()), "UPDATE", transaction,
               rows.size() == 1 ? detail::describe_identity(table, wave.changes[rows[0]]) : std::string{}});
     }
@@ -226,8 +256,7 @@ inline void Executor::insert_rows(const Wave& wave, const Indexes& which, const 
     const auto form = detail::form_of(wave);
     if (wave.binary) add_row_array(params, wave, which, [](const Change& change, std::size_t) { return change.row; });
     else add_arrays(params, all, table, wave, which, [](const Change& change) { return change.row; });
-    send(prepared(fmt::format("{}i{}", table.number, detail::mark(form)), [&] { return sql::insert(table, form); }),
-         params,
+    send(fmt::format("{}i{}", table.number, detail::mark(form)), [&] { return sql::insert(table, form); }, params,
          {&table, static_cast<std::int64_t>(which.size()), "INSERT", transaction,
           which.size() == 1 ? detail::describe_identity(table, wave.changes[which[0]]) : std::string{}});
 }
@@ -245,6 +274,7 @@ inline void Executor::copy_rows(const Wave& wave, const Indexes& which, const Tr
         for (const auto at : which) encode::binary_copy_row(copy.data, *wave.table, wave.changes[at].row);
         encode::end_binary_copy(copy.data);
     }
+    copied_into_.insert(wave.table->name);
     copy_bytes_ += copy.data.size();
 }
 
@@ -283,25 +313,34 @@ inline void Executor::apply_single(const TargetTable& table, const Change& chang
         return table.has_always_generated() ? sql::replace_single(table, set, form)
                                             : sql::update_single(table, set, form);
     };
-    send(prepared(fmt::format("{}{}{}{}", table.number, removes ? "x" : "y", absent, detail::mark(form)), make_sql),
-         params, {&table, 1, removes ? "DELETE" : "UPDATE", transaction, detail::describe_identity(table, change)});
+    send(fmt::format("{}{}{}{}", table.number, removes ? "x" : "y", absent, detail::mark(form)), make_sql, params,
+         {&table, 1, removes ? "DELETE" : "UPDATE", transaction, detail::describe_identity(table, change)});
     if (pipeline_.sent() >= most_unchecked) check();
 }
 
-inline void Executor::truncate(std::span<const TargetTable* const> tables, bool restart_identity,
+inline void Executor::truncate(std::span<const TargetTable* const> tables, TruncateList list, bool restart_identity,
                                const TransactionName& transaction) {
     run_copies();
     begin();
-    std::string list;
-    for (const auto* table : tables) list += fmt::format("{}{}", list.empty() ? "" : ", ", sql::relation(*table));
-    for (const auto& partitioned : tables_->emptied_with(tables)) list += ", " + partitioned.quoted();
+    if (list == TruncateList::part) {
+        // Foreign keys of the tables that are left alone would forbid TRUNCATE. The identity's next value is of no
+        // matter before the switch-over sets it.
+        for (const auto* table : tables) {
+            pipeline_.send(fmt::format("DELETE FROM {}", sql::relation(*table)), {});
+            expected_.push_back({table, 0, "TRUNCATE", transaction, {}, false});
+        }
+        return;
+    }
+    std::string names;
+    for (const auto* table : tables) names += fmt::format("{}{}", names.empty() ? "" : ", ", sql::relation(*table));
+    for (const auto& partitioned : tables_->emptied_with(tables)) names += ", " + partitioned.quoted();
     // The stream lists every published table that CASCADE reached on the source; it must not reach further here.
-    pipeline_.send(fmt::format("TRUNCATE {}{}", list, restart_identity ? " RESTART IDENTITY" : ""), {});
-    expected_.push_back({nullptr, 0, "TRUNCATE", transaction, list});
+    pipeline_.send(fmt::format("TRUNCATE {}{}", names, restart_identity ? " RESTART IDENTITY" : ""), {});
+    expected_.push_back({nullptr, 0, "TRUNCATE", transaction, names});
 }
 
 inline void Executor::check_count(const Expected& expected, std::int64_t rows) {
-    if (expected.table == nullptr || rows == expected.rows) return;
+    if (expected.table == nullptr || !expected.counts || rows == expected.rows) return;
     const bool looks_for_rows =
         std::string_view{expected.what} == "UPDATE" || std::string_view{expected.what} == "DELETE";
     if (expected.table->rows_may_be_missing && looks_for_rows && rows < expected.rows) {
@@ -326,11 +365,13 @@ inline void Executor::check() {
         return;
     }
     const auto& failed = expected[failure->index];
+    if (*failed.what == '\0')
+        throw failure->error.with_context("a batch of changes", detail::remedy_for(failure->error));
     throw failure->error.with_context(
         fmt::format("{}{}{}{}{} (transaction {}, commit at {})", failed.what, failed.table != nullptr ? " of " : "",
                     failed.table != nullptr ? fmt::format("{}", failed.table->name) : std::string{},
                     failed.key.empty() ? "" : ": ", failed.key, failed.transaction.xid, failed.transaction.commit_lsn),
-        std::string{detail::apply_remedy});
+        detail::remedy_for(failure->error));
 }
 
 inline void Executor::run_copies() {
@@ -339,6 +380,7 @@ inline void Executor::run_copies() {
     check();
     pipeline_.leave();
     const auto copies = std::exchange(copies_, {});
+    copied_into_.clear();
     copy_bytes_ = 0;
     for (const auto& copy : copies) {
         const auto doing = [&] {
@@ -350,7 +392,7 @@ inline void Executor::run_copies() {
             in.write(copy.data);
             check_count({copy.table, copy.rows, "COPY", copy.transaction, {}}, in.finish());
         } catch (const pg::ServerError& error) {
-            throw error.with_context(doing(), std::string{detail::apply_remedy});
+            throw error.with_context(doing(), detail::remedy_for(error));
         }
     }
 }
@@ -369,7 +411,7 @@ inline void Executor::commit(Lsn end_lsn, ServerTime commit_time) {
     });
     if (failure)
         throw failure->error.with_context(fmt::format("commit of a batch that ends at {}", end_lsn),
-                                          std::string{detail::apply_remedy});
+                                          detail::remedy_for(failure->error));
     if (!committed)
         throw Error(Recovery::unknown_outcome,
                     fmt::format("the target did not commit the batch that ends at {}", end_lsn));
@@ -379,6 +421,7 @@ inline void Executor::commit(Lsn end_lsn, ServerTime commit_time) {
 inline void Executor::rollback() noexcept {
     expected_.clear();
     copies_.clear();
+    copied_into_.clear();
     copy_bytes_ = 0;
     try {
         static_cast<void>(pipeline_.finish([](std::size_t, const pg::Result&) {}));
@@ -386,6 +429,7 @@ inline void Executor::rollback() noexcept {
         if (begun_) target_->exec("ROLLBACK");
         target_->exec("DEALLOCATE ALL");
         prepared_.clear();
+        turned_away_ = 0;
     } catch (const std::exception&) {  // the server rolls back when the connection goes
         broken_ = true;
     }

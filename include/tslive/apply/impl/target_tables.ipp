@@ -23,6 +23,7 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
     }
     const auto name = knowledge_.copied_as ? knowledge_.copied_as(relation.id).value_or(sent) : sent;
     const auto found = find_or_throw(relation, name, sent);
+    if (found.has_triggers) refuse_triggers(found);
 
     TargetTable table;
     table.source = relation.id;
@@ -33,6 +34,7 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
     if (knowledge_.copied_at) table.copied_at = knowledge_.copied_at(name).value_or(Lsn{});
     table.rows_may_be_missing = knowledge_.data_left_out && knowledge_.data_left_out(name);
     take_columns(table, relation, catalog::columns(*target_, found.id));
+    refuse_values_that_never_come(table, relation);
     choose_match(table, relation, found.id);
     take_row_type(table, relation, found.id);
     log::debug("changes of {} go to {}, rows found {}", name, table.name,
@@ -43,12 +45,57 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
 }
 
 inline std::optional<TargetTables::Found> TargetTables::find(const catalog::QualifiedName& name) {
+    // With its partitions, through which its rows may go.
     const auto row = target_->exec_again(
-        "SELECT c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
+        fmt::format(
+            "WITH RECURSIVE tree AS (SELECT c.oid, c.relkind, 0 AS depth FROM pg_catalog.pg_class c "
+            "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') "
+            "UNION ALL SELECT i.inhrelid, c.relkind, depth + 1 FROM tree "
+            "JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid "
+            "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE tree.relkind = 'p') "
+            "SELECT oid, relkind, EXISTS (SELECT FROM {} WHERE f.enabled IN ('A', 'R') AND f.relation IN (SELECT oid "
+            "FROM tree)) FROM tree ORDER BY depth LIMIT 1",
+            catalog::detail::triggers_and_rules),
         pg::Params{}.text(name.schema).text(name.name));
     if (row.empty()) return std::nullopt;
-    return Found{{row.number<std::uint32_t>(0, 0)}, name, row.at(0, 1) == "p"};
+    return Found{{row.number<std::uint32_t>(0, 0)}, name, row.at(0, 1) == "p", row.boolean(0, 2)};
+}
+
+/// The base copy has switched those off that it found; what came later, with a table that somebody made, is here.
+inline void TargetTables::refuse_triggers(const Found& found) {
+    const auto tree = target_->exec(
+        "WITH RECURSIVE tree AS (SELECT $1::pg_catalog.oid AS oid UNION ALL SELECT i.inhrelid FROM tree JOIN "
+        "pg_catalog.pg_inherits i ON i.inhparent = tree.oid WHERE $2::pg_catalog.bool) SELECT oid FROM tree",
+        pg::Params{}.number(found.id.value).text(found.partitioned ? "true" : "false"));
+    std::string names, statements;
+    for (const auto& trigger : catalog::replica_triggers(*target_))
+        for (int row = 0; row < tree.rows(); ++row) {
+            if (tree.number<std::uint32_t>(row, 0) != trigger.table.value) continue;
+            names += fmt::format("{}{} of {}", names.empty() ? "" : ", ", pg::quote_identifier(trigger.name),
+                                 trigger.table_name);
+            statements += trigger.disable_sql() + "; ";
+        }
+    if (names.empty()) return;  // gone in the meantime, or of an extension
+    throw Error(Recovery::operator_action,
+                fmt::format("changes of {} would set off what has acted on the source already: {}", found.name, names),
+                fmt::format("Run on the target: {}then go on with --resume, and enable it again after the switch-over",
+                            statements));
+}
+
+inline void TargetTables::refuse_values_that_never_come(const TargetTable& table,
+                                                        const pgoutput::CachedRelation& relation) const {
+    if (table.target_only.empty() || !knowledge_.generated) return;
+    for (const auto& name : knowledge_.generated(relation.id)) {
+        if (std::ranges::find(table.target_only, name) == table.target_only.end()) continue;
+        throw Error(Recovery::operator_action,
+                    fmt::format("column {} of {} is computed by the source, which sends no values of it, and is an "
+                                "ordinary column on the target",
+                                pg::quote_identifier(name), table.name),
+                    fmt::format("Make it a generated column on the target, too: ALTER TABLE {0} DROP COLUMN {1}, ADD "
+                                "COLUMN {1} … GENERATED ALWAYS AS (…) STORED; then go on with --resume",
+                                table.name.quoted(), pg::quote_identifier(name)));
+    }
 }
 
 inline TargetTables::Found TargetTables::find_or_throw(const pgoutput::CachedRelation& relation,
@@ -104,9 +151,11 @@ inline void TargetTables::choose_match(TargetTable& table, const pgoutput::Cache
     if (relation.replica_identity == pgoutput::ReplicaIdentity::nothing) return;
     const auto identity_columns = std::ranges::count_if(table.columns, &TargetColumn::identity);
     const bool full = relation.replica_identity == pgoutput::ReplicaIdentity::full;
+    table.whole_rows = full;
     if (identity_columns == 0 && !full) return;
     for (const auto& key : catalog::unique_keys(*target_, id)) {
-        if (!key.immediate || key.nullable) continue;
+        // An identity other than FULL has no NULLs, whatever the target would allow.
+        if (!key.immediate || (full && key.nullable)) continue;
         // With FULL any key of the target does, because the old row is there whole; else it must be the identity
         // itself, or rows
         // that differ on the source could be one here.
@@ -115,7 +164,7 @@ inline void TargetTables::choose_match(TargetTable& table, const pgoutput::Cache
         for (const auto& part : key.columns) {
             const auto column = std::ranges::find(table.columns, part.name, &TargetColumn::name);
             if (column == table.columns.end() || !column->identity) break;
-            parts.push_back({static_cast<std::size_t>(column - table.columns.begin()), part.equality});
+            parts.push_back({static_cast<std::size_t>(column - table.columns.begin()), part.equality, part.collation});
         }
         if (parts.size() != key.columns.size()) continue;
         table.key = std::move(parts);

@@ -68,6 +68,16 @@ inline Row WaveBuilder::merged(Arena& arena, Row older, Row newer) {
     return copy;
 }
 
+inline bool WaveBuilder::is_another_row(const Change& known, Row identity) const {
+    if (!table_->whole_rows || known.row.empty()) return false;
+    return std::ranges::any_of(table_->columns, [&](const TargetColumn& column) {
+        const auto& left = known.row[column.source_index];
+        const auto& found = identity[column.source_index];
+        return left.kind != ValueKind::unchanged_toast &&
+               (left.kind != found.kind || !std::ranges::equal(left.data, found.data));
+    });
+}
+
 inline WaveBuilder::Outcome WaveBuilder::insert(Arena& arena, Row row) {
     if (table_->match == Match::by_key && !by_key_.empty()) {
         if (auto* known = find(arena, key_of(arena, row)); known != nullptr) {
@@ -89,7 +99,8 @@ inline WaveBuilder::Outcome WaveBuilder::update(Arena& arena, Row identity, Row 
         add(arena, {.kind = ChangeKind::update, .identity = where, .row = row});
         return Outcome::taken;
     }
-    if (known->kind == ChangeKind::remove || known->kind == ChangeKind::nothing) return Outcome::flush_first;
+    if (known->kind == ChangeKind::remove || known->kind == ChangeKind::nothing || is_another_row(*known, where))
+        return Outcome::flush_first;
     known->row = merged(arena, known->row, row);
     return Outcome::taken;
 }
@@ -100,6 +111,7 @@ inline WaveBuilder::Outcome WaveBuilder::remove(Arena& arena, Row identity) {
         add(arena, {.kind = ChangeKind::remove, .identity = identity, .row = {}});
         return Outcome::taken;
     }
+    if (is_another_row(*known, identity)) return Outcome::flush_first;
     switch (known->kind) {
         case ChangeKind::insert: known->kind = ChangeKind::nothing; break;
         case ChangeKind::update:
