@@ -178,6 +178,22 @@ TEST_F(Catalog, reads_columns_across_gaps) {
     EXPECT_EQ(columns(connection, ids[0]).size(), 8U);
 }
 
+TEST_F(Catalog, knows_how_a_columns_text_is_read) {
+    sql("CREATE TYPE pair AS (a text); CREATE FUNCTION pair(text) RETURNS pair LANGUAGE sql AS 'SELECT ROW($1)::pair'; "
+        "CREATE CAST (text AS pair) WITH FUNCTION pair(text); CREATE DOMAIN d AS regclass; CREATE DOMAIN dd AS d; "
+        "CREATE TABLE t (a int, b regclass, c dd, d pair, e pair[], f xml)");
+    auto connection = connect();
+    const auto t = columns(connection, id_of("t"));
+    EXPECT_EQ(t[0].read_from, "text");
+    EXPECT_EQ(t[1].read_from, "bpchar");
+    EXPECT_EQ(t[2].read_from, "bpchar");
+    EXPECT_EQ(t[2].base_type, "regclass");
+    EXPECT_EQ(t[3].read_from, "bpchar");
+    EXPECT_EQ(t[4].read_from, "text");
+    EXPECT_EQ(t[4].base_type, t[4].type_name);
+    EXPECT_EQ(t[5].read_from, "text");
+}
+
 TEST_F(Catalog, takes_a_keys_equality_from_its_operator_family) {
     sql("CREATE EXTENSION citext; CREATE TABLE t(id int, name citext, v varchar(9), payload int, PRIMARY KEY (name, "
         "id) INCLUDE (payload));"

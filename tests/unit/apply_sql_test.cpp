@@ -109,8 +109,17 @@ TEST(Sql, a_table_without_columns_takes_a_number_of_rows) {
 TEST(Sql, a_cast_that_is_no_input_function_is_gone_around) {
     auto table = odd_table();
     table.columns[0].type_name = "regclass";
+    table.columns[0].read_from = "bpchar";
     EXPECT_THAT(sql::insert(table), HasSubstr("v.a1::bpchar::regclass"));
     EXPECT_THAT(sql::remove(table), HasSubstr("v.a1::bpchar::regclass"));
+}
+
+TEST(Sql, a_key_of_a_domain_is_compared_as_what_it_is_over) {
+    auto table = odd_table();
+    table.columns[0].type_name = "public.d";
+    table.columns[0].base_type = "public.mood";
+    EXPECT_THAT(sql::remove(table),
+                HasSubstr("t.\"I'd\"::public.mood OPERATOR(\"pg_catalog\".=) v.a1::public.d::public.mood"));
 }
 
 }  // namespace

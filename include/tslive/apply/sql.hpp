@@ -39,11 +39,11 @@ enum class Form {
 
 namespace detail {
 
-/// An element of a `text[]` as the column's type, by the type's input function. Where a cast from text of its own
-/// stands in the way (that
-/// of regclass knows no numbers), a detour over a type that has none leads there.
-[[nodiscard]] inline std::string from_text(std::size_t parameter, std::string_view type_name) {
-    return fmt::format("v.a{}::{}{}", parameter, type_name == "regclass" ? "bpchar::" : "", type_name);
+/// An element of a `text[]` as the column's type, by the type's input function. Where a cast from text of its own stands in the way, a
+/// detour over another string type leads there.
+[[nodiscard]] inline std::string from_text(std::size_t parameter, const TargetColumn& column) {
+    const auto detour = column.read_from == "text" ? "" : "::" + column.read_from;
+    return fmt::format("v.a{}{}::{}", parameter, detour, column.type_name);
 }
 
 /// `unnest($1::text[], $2::text[]) AS v(a1, a2)`
@@ -65,20 +65,22 @@ namespace detail {
 
 /// A value in them. @param parameter  the number of its array, in text form
 [[nodiscard]] inline std::string value_of(const TargetColumn& column, Form form, std::size_t parameter) {
-    return form == Form::text ? from_text(parameter, column.type_name) : "v." + pg::quote_identifier(column.name);
+    return form == Form::text ? from_text(parameter, column) : "v." + pg::quote_identifier(column.name);
 }
 
-/// `t."id" OPERATOR("pg_catalog".=) v.a1::integer AND …`, with the key's values from parameter column `first` on.
+/// `t."id" OPERATOR("pg_catalog".=) v.a1::integer AND …`, with the key's values from parameter column `first` on. A domain
+/// is compared as what it is over, because the operators of enums do not take domains.
 [[nodiscard]] inline std::string key_matches(const TargetTable& table, std::size_t first, bool scalar,
                                              Form form = Form::text) {
     std::string out;
     for (std::size_t i = 0; i < table.key.size(); ++i) {
         const auto& column = table.columns[table.key[i].column];
         const auto& collation = table.key[i].collation;
-        out += fmt::format(
-            "{}t.{}{}{} {} {}", i == 0 ? "" : " AND ", pg::quote_identifier(column.name),
-            collation.empty() ? "" : " COLLATE ", collation, table.key[i].equality,
-            scalar ? fmt::format("${}::{}", first + i, column.type_name) : value_of(column, form, first + i));
+        const auto as_base = column.base_type.empty() ? "" : "::" + column.base_type;
+        const auto value =
+            scalar ? fmt::format("${}::{}", first + i, column.type_name) : value_of(column, form, first + i);
+        out += fmt::format("{}t.{}{}{}{} {} {}{}", i == 0 ? "" : " AND ", pg::quote_identifier(column.name), as_base,
+                           collation.empty() ? "" : " COLLATE ", collation, table.key[i].equality, value, as_base);
     }
     return out;
 }

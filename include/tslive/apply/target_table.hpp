@@ -25,8 +25,10 @@ struct TargetColumn {
     std::string name;
     TypeId type{};          ///< on the target
     std::string type_name;  ///< for a cast, without modifier: the assignment then checks the length instead of cutting
-    bool identity = false;  ///< part of the source's replica identity
-    bool always_generated = false;  ///< GENERATED ALWAYS AS IDENTITY: UPDATE may not set it
+    std::string base_type = {};      ///< see catalog::Column; empty: no domain
+    std::string read_from = "text";  ///< see catalog::Column
+    bool identity = false;           ///< part of the source's replica identity
+    bool always_generated = false;   ///< GENERATED ALWAYS AS IDENTITY: UPDATE may not set it
 };
 
 struct KeyColumn {

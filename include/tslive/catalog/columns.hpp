@@ -19,7 +19,11 @@ struct Column {
     TypeId type;
     std::int32_t type_modifier = -1;
     std::string type_name;      ///< for SQL text: qualified where it is no built-in, and without its modifier
+    std::string base_type;      ///< the same of what a domain is over in the end; else type_name
     std::string type_category;  ///< pg_type.typcategory
+    /// The string type from which an explicit cast calls the type's input function. From the others a cast of its own may lead, and
+    /// mean something else: that of text to regclass knows no numbers, and users make casts too.
+    std::string read_from;
     bool not_null = false;
     bool has_default = false;
     char generated = 0;  ///< 0, 's'tored or 'v'irtual: neither may be written
@@ -32,8 +36,18 @@ inline std::map<RelationId, std::vector<Column>> columns(pg::Connection& connect
                                                          std::span<const RelationId> relations) {
     const auto result = connection.exec_again(
         "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, -1), "
-        "  t.typcategory, a.attnotnull, a.atthasdef, a.attgenerated, a.attidentity "
+        "  pg_catalog.format_type(base.oid, -1), t.typcategory, coalesce(r.read_from, 'text'), a.attnotnull, "
+        "a.atthasdef, a.attgenerated, a.attidentity "
         "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
+        // Casts from and to a domain are those of what it is over. What all three have a cast to (name, \"char\", xml) has ones that
+        // do what the input function does.
+        "CROSS JOIN LATERAL (WITH RECURSIVE b(oid, over) AS (SELECT t.oid, t.typbasetype UNION ALL "
+        "    SELECT d.oid, d.typbasetype FROM b JOIN pg_catalog.pg_type d ON d.oid = b.over) "
+        "  SELECT oid FROM b WHERE over = 0) base "
+        "LEFT JOIN LATERAL (SELECT s.read_from FROM (VALUES (1, 'text'), (2, 'bpchar'), (3, 'varchar')) s(rank, "
+        "read_from) "
+        "  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.casttarget = base.oid AND k.castmethod = 'f' "
+        "    AND k.castsource = ('pg_catalog.' || s.read_from)::pg_catalog.regtype) ORDER BY s.rank LIMIT 1) r ON true "
         "WHERE a.attrelid = ANY ($1::pg_catalog.oid[]) AND a.attnum > 0 AND NOT a.attisdropped "
         "ORDER BY a.attrelid, a.attnum",
         pg::Params{}.text(detail::oid_array(relations)));
@@ -48,7 +62,9 @@ inline std::map<RelationId, std::vector<Column>> columns(pg::Connection& connect
                         .type = {row.number<std::uint32_t>()},
                         .type_modifier = row.number<std::int32_t>(),
                         .type_name = row.text(),
+                        .base_type = row.text(),
                         .type_category = row.text(),
+                        .read_from = row.text(),
                         .not_null = row.boolean(),
                         .has_default = row.boolean(),
                         .generated = row.letter(),

@@ -138,6 +138,8 @@ inline void TargetTables::take_columns(TargetTable& table, const pgoutput::Cache
                                  .name = sent.name,
                                  .type = column->type,
                                  .type_name = column->type_name,
+                                 .base_type = column->base_type == column->type_name ? "" : column->base_type,
+                                 .read_from = column->read_from,
                                  .identity = sent.key,
                                  .always_generated = column->identity == 'a'});
     }
