@@ -12,6 +12,7 @@ namespace tslive::pg {
 /// replication connection takes it too.
 [[nodiscard]] inline std::string session_settings(int server_version) {
     std::string sql =
+        "SET statement_timeout = 0;"  // first: until then the role's own may end us
         "SET search_path = '';"
         "SET \"DateStyle\" = 'ISO, YMD';"
         "SET \"IntervalStyle\" = 'postgres';"
@@ -20,12 +21,12 @@ namespace tslive::pg {
         "SET \"TimeZone\" = 'UTC';"
         "SET lc_monetary = 'C';"
         "SET xmloption = 'content';"
+        "SET array_nulls = on;"
         "SET standard_conforming_strings = on;"
         "SET row_security = off;"
         "SET default_transaction_read_only = off;"
         "SET default_transaction_isolation = 'read committed';"
         "SET default_transaction_deferrable = off;"
-        "SET statement_timeout = 0;"
         "SET lock_timeout = 0;"
         "SET idle_in_transaction_session_timeout = 0;";
     if (server_version >= 140000) sql += "SET idle_session_timeout = 0;";

@@ -18,6 +18,7 @@
 #include "tslive/core/log.hpp"
 #include "tslive/core/stop.hpp"
 #include "tslive/pg/conninfo.hpp"
+#include "tslive/pg/connection.hpp"
 #include "tslive/schema/child.hpp"
 #include "tslive/schema/tools.hpp"
 
@@ -38,11 +39,11 @@ inline void sync_path(const std::filesystem::path& path) {
 }
 
 /// pg_dump's arguments, the connection excepted.
-[[nodiscard]] inline Command dump_command(const Tools& tools, std::string_view snapshot,
+[[nodiscard]] inline Command dump_command(const Tools& tools, std::string_view snapshot, std::string_view encoding,
                                           const std::filesystem::path& file) {
     return {.program = tools.pg_dump,
             .arguments = {"--format=custom", "--schema-only", "--compress=0", fmt::format("--snapshot={}", snapshot),
-                          fmt::format("--file={}", file.string()),
+                          fmt::format("--file={}", file.string()), fmt::format("--encoding={}", encoding),
                           // The two servers may differ in version, and so in which words are reserved.
                           "--quote-all-identifiers",
                           // A publication of the source's would feed nobody, a subscription would compete with the
@@ -65,8 +66,9 @@ inline void sync_path(const std::filesystem::path& path) {
 inline void dump(const Tools& tools, const pg::ConnInfo& source, std::string_view snapshot,
                  const std::filesystem::path& file, std::stop_token stop = {}) {
     const auto part = std::filesystem::path{file}.concat(".part");
-    auto command = detail::dump_command(tools, snapshot, part);
-    // Without an encoding of its own the archive is in the database's, so that nothing is converted on the way.
+    // The encoding of our own sessions, which holds every character; what role and database have set need not.
+    const auto encoding = pg::Connection::open(source, "schema", stop).parameter("client_encoding");
+    auto command = detail::dump_command(tools, snapshot, encoding, part);
     connect_by_environment(command, source.without("client_encoding").with("application_name", "ts-live schema"));
     try {
         static_cast<void>(run_child(command, std::move(stop)));

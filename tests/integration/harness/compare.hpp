@@ -101,6 +101,7 @@ inline Contents schema_contents(const Database& database, const std::filesystem:
                                           "--no-subscriptions", "--exclude-schema=tslive_*"};
     if (!privileges) arguments.insert(arguments.end(), {"--no-owner", "--no-privileges"});
     const auto info = database.conninfo();
+    arguments.push_back("--encoding=" + pg::Connection::open(info, "compare").parameter("client_encoding"));
     arguments.push_back("--dbname=" + info.without_secrets().to_string());
     const auto text = run_tool_or_fail(
         {.arguments = arguments, .environment = {{"PGPASSWORD", info.value("password").value_or("")}}});

@@ -157,6 +157,13 @@ CREATE TABLE "plain, at the limits" (id int PRIMARY KEY, neighbour int, v numeri
 INSERT INTO "plain, at the limits" VALUES (1, 0, '1e131071', repeat('x', 100000)), (2, 0, '-1e131071', repeat(E'\\', 100000)),
     (3, 0, ('0.' || repeat('0', 16382) || '1')::numeric, repeat('😀', 100000)), (4, 0, (repeat('9', 131072) || '.' || repeat('9', 16383))::numeric, (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 10000) i));
 
+-- Every character of one byte and of two, by itself and among others; the second table holds what makes the base copy use text.
+CREATE TABLE "plain, characters" (id int PRIMARY KEY, neighbour int, v text, a text[]);
+CREATE TABLE "held, characters" (id int PRIMARY KEY, neighbour int, v text, a text[], m mood);
+INSERT INTO "plain, characters" SELECT i, 0, c || coalesce(nullif(c, ' '), 'x') || 'x' || c || E'\\' || c, ARRAY[c, c || c, E'\\' || c, c || '"', 'N' || c]
+    FROM generate_series(1, 255) i, chr(i) c;
+INSERT INTO "held, characters" SELECT *, 'sad' FROM "plain, characters";
+
 -- Runs a statement for each table of some kinds, in a transaction each: {t} is the table, {columns} what holds values in it, {o.columns} the
 -- same of another row o, {plain} the plain table of the same type.
 CREATE PROCEDURE change(kinds text[], statement text) LANGUAGE plpgsql AS $$

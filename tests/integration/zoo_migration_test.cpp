@@ -1,0 +1,59 @@
+// Whole migrations of what is hard to carry: values under hostile settings, other encodings, odd names, odd shapes.
+#include "integration/support/migration.hpp"
+
+namespace tslive::harness {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+/// The role that we connect as and the database have them, as a user may have set them for all sessions.
+void set_for_all_sessions(const Database& database, const Settings& settings) {
+    for (const auto& [name, value] : settings)
+        for (const auto& whose : {"ROLE postgres", "DATABASE app"})
+            database.sql(fmt::format("ALTER {} SET {} = {}", whose, name, value));
+}
+
+/// Text, arrays and strings in forms that do not read back, on either end in another way.
+const Settings source_settings = {{"\"DateStyle\"", "'SQL, DMY'"},
+                                  {"\"IntervalStyle\"", "'sql_standard'"},
+                                  {"extra_float_digits", "-10"},
+                                  {"bytea_output", "'escape'"},
+                                  {"\"TimeZone\"", "'Asia/Kathmandu'"},
+                                  {"xmloption", "'document'"},
+                                  {"array_nulls", "off"},
+                                  {"standard_conforming_strings", "off"},
+                                  {"quote_all_identifiers", "on"},
+                                  {"client_encoding", "'LATIN1'"},
+                                  {"search_path", "zoo_values, public"},
+                                  {"default_transaction_isolation", "'serializable'"}};
+const Settings target_settings = {
+    {"\"DateStyle\"", "'German'"},    {"\"IntervalStyle\"", "'iso_8601'"},    {"extra_float_digits", "0"},
+    {"bytea_output", "'escape'"},     {"\"TimeZone\"", "'America/St_Johns'"}, {"xmloption", "'document'"},
+    {"array_nulls", "off"},           {"standard_conforming_strings", "off"}, {"transform_null_equals", "on"},
+    {"client_encoding", "'WIN1252'"}, {"search_path", "zoo_types"},           {"default_transaction_read_only", "on"}};
+
+TEST(ZooMigration, carries_every_value_whatever_role_and_database_have_set) {
+    Migration migration;
+    const auto& source = migration.pair.source;
+    source.load_zoo({"types", "values"});
+    set_for_all_sessions(source, source_settings);
+    set_for_all_sessions(migration.pair.target, target_settings);
+    const auto change = [&](std::string_view statement) {
+        source.sql(fmt::format("CALL zoo_values.change('{{plain,held}}', {})", pg::quote_literal(statement)));
+    };
+    migration.take_snapshot();
+    change("INSERT INTO {t} (id, neighbour, {columns}) SELECT id + 1000, 1, {columns} FROM {t}");
+    migration.start();
+    migration.wait_until_caught_up();
+    change(
+        "UPDATE {t} AS t SET ({columns}) = ROW({o.columns}) FROM {t} o WHERE t.id < 1000 AND o.id = 1000 + t.id % 7");
+    change("UPDATE {t} SET id = -id WHERE id % 3 = 0");
+    migration.switch_over();
+    EXPECT_TRUE(migration.is_equal());
+}
+
+}  // namespace
+}  // namespace tslive::harness
