@@ -41,8 +41,13 @@ public:
 private:
     void enter();
     void check_sent(int sent, std::size_t bytes);
+    /// Lets libpq block until a large statement is on its way. Otherwise it moves what is left to the front of its buffer after every
+    /// partial send, which for a value of 500 MB takes minutes. It reads meanwhile what the server says; a stop request waits that long.
+    [[nodiscard]] bool begin_large(std::size_t bytes);
+    void end_large(bool large);
 
     static constexpr std::size_t most_unsent_bytes = 256U << 10;  // libpq moves its whole buffer at each partial send
+    static constexpr std::size_t large_bytes = 4U << 20;
 
     Connection* connection_;
     std::size_t sent_ = 0;

@@ -10,6 +10,17 @@ inline void Pipeline::enter() {
     entered_ = true;
 }
 
+inline bool Pipeline::begin_large(std::size_t bytes) {
+    if (bytes < large_bytes) return false;
+    connection_->flush();
+    unsent_bytes_ = 0;
+    return PQsetnonblocking(connection_->native(), 0) == 0;
+}
+
+inline void Pipeline::end_large(bool large) {
+    if (large && PQsetnonblocking(connection_->native(), 1) != 0) throw detail::connection_lost(connection_->native());
+}
+
 inline void Pipeline::check_sent(int sent, std::size_t bytes) {
     if (sent != 1) {
         if (PQstatus(connection_->native()) == CONNECTION_BAD) throw detail::connection_lost(connection_->native());
@@ -31,16 +42,20 @@ inline void Pipeline::prepare(std::string_view name, std::string_view sql) {
 
 inline void Pipeline::send(std::string_view sql, const Params& params) {
     enter();
-    check_sent(PQsendQueryParams(connection_->native(), std::string{sql}.c_str(), params.count(), nullptr,
-                                 params.values(), params.lengths(), params.formats(), 0),
-               sql.size() + params.bytes());
+    const bool large = begin_large(params.bytes());
+    const int sent = PQsendQueryParams(connection_->native(), std::string{sql}.c_str(), params.count(), nullptr,
+                                       params.values(), params.lengths(), params.formats(), 0);
+    end_large(large);
+    check_sent(sent, sql.size() + params.bytes());
 }
 
 inline void Pipeline::send_prepared(std::string_view name, const Params& params) {
     enter();
-    check_sent(PQsendQueryPrepared(connection_->native(), std::string{name}.c_str(), params.count(), params.values(),
-                                   params.lengths(), params.formats(), 0),
-               params.bytes());
+    const bool large = begin_large(params.bytes());
+    const int sent = PQsendQueryPrepared(connection_->native(), std::string{name}.c_str(), params.count(),
+                                         params.values(), params.lengths(), params.formats(), 0);
+    end_large(large);
+    check_sent(sent, params.bytes());
 }
 
 template <typename OnResult>
