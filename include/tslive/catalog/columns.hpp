@@ -26,8 +26,9 @@ struct Column {
     std::string read_from;
     bool not_null = false;
     bool has_default = false;
-    char generated = 0;  ///< 0, 's'tored or 'v'irtual: neither may be written
-    char identity = 0;   ///< 0, 'a'lways (INSERT needs OVERRIDING SYSTEM VALUE) or by 'd'efault
+    char generated = 0;          ///< 0, 's'tored or 'v'irtual: neither may be written
+    char identity = 0;           ///< 0, 'a'lways (INSERT needs OVERRIDING SYSTEM VALUE) or by 'd'efault
+    std::string full_type = {};  ///< as type_name, with its modifier
 };
 
 /// The columns of some relations, dropped ones left out, ordered by number. One query; a table without columns (CASES
@@ -35,20 +36,22 @@ struct Column {
 inline std::map<RelationId, std::vector<Column>> columns(pg::Connection& connection,
                                                          std::span<const RelationId> relations) {
     const auto result = connection.exec_again(
+        "WITH RECURSIVE wanted AS (SELECT * FROM pg_catalog.pg_attribute "
+        "  WHERE attrelid = ANY ($1::pg_catalog.oid[]) AND attnum > 0 AND NOT attisdropped), "
+        // Each type once: a database has some hundred of them, and a million columns. Casts from and to a domain are those of what it
+        // is over. What all three have a cast to (name, \"char\", xml) has ones that do what the input function does.
+        "over(type, oid, base) AS (SELECT t.oid, t.oid, t.typbasetype FROM pg_catalog.pg_type t "
+        "    WHERE t.oid IN (SELECT atttypid FROM wanted) "
+        "  UNION ALL SELECT o.type, t.oid, t.typbasetype FROM over o JOIN pg_catalog.pg_type t ON t.oid = o.base), "
+        "types AS (SELECT o.type, pg_catalog.format_type(o.oid, -1) AS base_type, "
+        "    (SELECT s.name FROM (VALUES (1, 'text'), (2, 'bpchar'), (3, 'varchar')) s(rank, name) "
+        "     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.casttarget = o.oid AND k.castmethod = 'f' "
+        "       AND k.castsource = ('pg_catalog.' || s.name)::pg_catalog.regtype) ORDER BY s.rank LIMIT 1) AS read_from "
+        "  FROM over o WHERE o.base = 0) "
         "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, -1), "
-        "  pg_catalog.format_type(base.oid, -1), t.typcategory, coalesce(r.read_from, 'text'), a.attnotnull, "
-        "a.atthasdef, a.attgenerated, a.attidentity "
-        "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
-        // Casts from and to a domain are those of what it is over. What all three have a cast to (name, \"char\", xml) has ones that
-        // do what the input function does.
-        "CROSS JOIN LATERAL (WITH RECURSIVE b(oid, over) AS (SELECT t.oid, t.typbasetype UNION ALL "
-        "    SELECT d.oid, d.typbasetype FROM b JOIN pg_catalog.pg_type d ON d.oid = b.over) "
-        "  SELECT oid FROM b WHERE over = 0) base "
-        "LEFT JOIN LATERAL (SELECT s.read_from FROM (VALUES (1, 'text'), (2, 'bpchar'), (3, 'varchar')) s(rank, "
-        "read_from) "
-        "  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.casttarget = base.oid AND k.castmethod = 'f' "
-        "    AND k.castsource = ('pg_catalog.' || s.read_from)::pg_catalog.regtype) ORDER BY s.rank LIMIT 1) r ON true "
-        "WHERE a.attrelid = ANY ($1::pg_catalog.oid[]) AND a.attnum > 0 AND NOT a.attisdropped "
+        "  b.base_type, t.typcategory, coalesce(b.read_from, 'text'), a.attnotnull, a.atthasdef, a.attgenerated, "
+        "  a.attidentity, pg_catalog.format_type(a.atttypid, a.atttypmod) "
+        "FROM wanted a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid JOIN types b ON b.type = a.atttypid "
         "ORDER BY a.attrelid, a.attnum",
         pg::Params{}.text(detail::oid_array(relations)));
 
@@ -68,7 +71,8 @@ inline std::map<RelationId, std::vector<Column>> columns(pg::Connection& connect
                         .not_null = row.boolean(),
                         .has_default = row.boolean(),
                         .generated = row.letter(),
-                        .identity = row.letter()});
+                        .identity = row.letter(),
+                        .full_type = row.text()});
     }
     return found;
 }

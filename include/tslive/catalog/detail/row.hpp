@@ -51,6 +51,21 @@ private:
     return fmt::format("{{{}}}", fmt::join(ids, ","));
 }
 
+/// `{"one","two"}`, the value of a parameter that is cast to an array of anything.
+template <typename Values>
+[[nodiscard]] std::string array_text(const Values& values) {
+    std::string out;
+    for (const auto& value : values) {
+        out += out.empty() ? "{\"" : ",\"";
+        for (const char c : fmt::format("{}", value)) {
+            if (c == '"' || c == '\\') out += '\\';
+            out += c;
+        }
+        out += '"';
+    }
+    return out.empty() ? "{}" : out + '}';
+}
+
 /// Law 7: a letter in a catalog that this release does not know.
 [[noreturn]] inline void unknown_letter(const char* column, char letter) {
     throw Error(Recovery::operator_action,
