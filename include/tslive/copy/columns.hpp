@@ -37,12 +37,22 @@ struct CopyColumns {
         if (match == target.end())
             throw Error(Recovery::operator_action,
                         fmt::format("table {}: the target has no column {}", table, pg::quote_identifier(column.name)),
-                        remedy);
+                        fmt::format("Run on the target: ALTER TABLE {} ADD COLUMN {} {};   then go on with --resume",
+                                    table.quoted(), pg::quote_identifier(column.name), column.full_type));
         if (match->generated != 0)
             throw Error(Recovery::operator_action,
                         fmt::format("table {}: column {} is generated on the target, but holds data on the source",
                                     table, pg::quote_identifier(column.name)),
                         remedy);
+        // A length or precision of its own would cut or round some types without a word.
+        if (match->type_modifier != -1 && match->full_type != column.full_type)
+            throw Error(
+                Recovery::operator_action,
+                fmt::format("table {}: column {} is {} on the source and {} on the target, which may not hold the "
+                            "same values",
+                            table, pg::quote_identifier(column.name), column.full_type, match->full_type),
+                fmt::format("Run on the target: ALTER TABLE {} ALTER COLUMN {} TYPE {};   then go on with --resume",
+                            table.quoted(), pg::quote_identifier(column.name), column.full_type));
         columns.binary = columns.binary && column.type == match->type && catalog::binary_copy_safe(column.type);
         columns.list += fmt::format("{}{}", columns.list.empty() ? "" : ", ", pg::quote_identifier(column.name));
     }

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "tslive/copy/large_object.hpp"
 #include "tslive/copy/ledger.hpp"
 #include "tslive/copy/options.hpp"
 #include "tslive/copy/progress.hpp"
@@ -17,13 +18,6 @@
 namespace tslive::copy {
 
 namespace detail {
-
-struct LargeObject {
-    std::uint32_t id = 0;
-    std::string owner;
-    std::optional<std::string> comment;
-    std::vector<std::string> grants;  ///< commands
-};
 
 /// Copies large objects in the order of their OIDs, some at a time, each batch with the marker that says how far it
 /// came. Doing one again replaces it.
@@ -54,7 +48,6 @@ public:
 
 private:
     static constexpr int batch_objects = 200;
-    static constexpr std::int64_t piece_bytes = 1 << 20;
 
     void open() {
         if (!source_) source_.emplace(open_source());
@@ -85,8 +78,8 @@ private:
         pg::Transaction transaction(*target_);
         for (const auto& object : objects) {
             const Progress::Running running(progress_, fmt::format("copy of large object {}", object.id));
-            copy_content(object.id);
-            describe(object);
+            progress_.bytes.done += send_large_object(*source_, *target_, object.id);
+            describe_large_object(*target_, object, progress_);
         }
         ledger_.mark(*target_, marker_, objects.back().id);
         transaction.commit();
@@ -108,65 +101,10 @@ private:
                                .owner = found.text(r, 1),
                                .comment = found.optional(r, 2),
                                .grants = {}};
-            object.grants = grants(object.id);
+            object.grants = large_object_grants(*source_, object.id);
             objects.push_back(std::move(object));
         }
         return objects;
-    }
-
-    [[nodiscard]] std::vector<std::string> grants(std::uint32_t id) {
-        const auto found = source_->exec(
-            "SELECT a.privilege_type, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(g.rolname) "
-            "END, a.is_grantable "
-            "FROM pg_catalog.pg_largeobject_metadata l CROSS JOIN LATERAL pg_catalog.aclexplode(l.lomacl) a "
-            "LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee WHERE l.oid = $1 AND a.grantee <> l.lomowner AND "
-            "(a.grantee = 0 OR g.oid IS NOT NULL)",
-            pg::Params{}.number(id));
-        std::vector<std::string> commands;
-        for (int r = 0; r < found.rows(); ++r)
-            commands.push_back(fmt::format("GRANT {} ON LARGE OBJECT {} TO {}{}", found.at(r, 0), id, found.at(r, 1),
-                                           found.boolean(r, 2) ? " WITH GRANT OPTION" : ""));
-        return commands;
-    }
-
-    void copy_content(std::uint32_t id) {
-        const auto there =
-            target_->exec("SELECT FROM pg_catalog.pg_largeobject_metadata WHERE oid = $1", pg::Params{}.number(id));
-        if (!there.empty()) target_->exec("SELECT pg_catalog.lo_unlink($1)", pg::Params{}.number(id));
-        target_->exec("SELECT pg_catalog.lo_create($1)", pg::Params{}.number(id));
-        for (std::int64_t offset = 0;; offset += piece_bytes) {
-            const auto piece = source_->exec("SELECT pg_catalog.lo_get($1, $2, $3)",
-                                             pg::Params{}.number(id).number(offset).number(piece_bytes));
-            // The text of a bytea, as the server writes it, is what the other one reads.
-            const auto text = piece.at(0, 0);
-            if (text == "\\x") return;
-            target_->exec("SELECT pg_catalog.lo_put($1, $2, $3::pg_catalog.bytea)",
-                          pg::Params{}.number(id).number(offset).text(text));
-            progress_.bytes.done += static_cast<std::int64_t>(text.size() / 2 - 1);
-            if (static_cast<std::int64_t>(text.size() / 2 - 1) < piece_bytes) return;
-        }
-    }
-
-    /// Owner, rights and comment: each by itself, since the target's role may not be allowed to, or may lack the
-    /// grantee.
-    void describe(const LargeObject& object) {
-        if (object.comment)
-            attempt(object,
-                    fmt::format("COMMENT ON LARGE OBJECT {} IS {}", object.id, pg::quote_literal(*object.comment)));
-        for (const auto& grant : object.grants) attempt(object, grant);
-        attempt(object,
-                fmt::format("ALTER LARGE OBJECT {} OWNER TO {}", object.id, pg::quote_identifier(object.owner)));
-    }
-    void attempt(const LargeObject& object, const std::string& sql) {
-        target_->exec("SAVEPOINT attempt");
-        try {
-            target_->exec(sql);
-            target_->exec("RELEASE SAVEPOINT attempt");
-        } catch (const pg::ServerError& error) {
-            if (pg::transient(error)) throw;
-            target_->exec("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt");
-            progress_.warn(fmt::format("large object {}: {}", object.id, error.what()));
-        }
     }
 
     const Options& options_;
@@ -183,8 +121,8 @@ private:
 
 /// Copies the large objects, with owner, rights and comment as far as the target allows; what it does not is a warning.
 ///
-/// May be repeated: goes on after the last batch that is on the target. Changes of large objects are in no stream; to
-/// bring the newest state before a switch-over, call it with an empty snapshot and the position reached.
+/// May be repeated: goes on after the last batch that is on the target. Changes of large objects are in no stream:
+/// compare_large_objects() brings them.
 /// @throws Error, Stopped as copy_rows_and_indexes
 inline void copy_large_objects(const Options& options, Progress& progress, std::stop_token stop) {
     progress.enter("copying large objects");

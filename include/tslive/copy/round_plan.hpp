@@ -75,12 +75,14 @@ public:
 
         const bool all_visible = snapshot.first || known.empty();
         std::vector<PlannedPart> unplanned;
+        std::vector<catalog::Table> first_seen;
         for (std::size_t i = 0; i < visible_.size(); ++i) {
             const auto found = known.find(visible_[i].table.name);
             if (found == known.end()) {
                 if (!all_visible) continue;
                 const auto parts = planned(visible_[i], ranges[i], snapshot.consistent_point);
                 unplanned.insert(unplanned.end(), parts.begin(), parts.end());
+                first_seen.push_back(visible_[i].table);
                 add(visible_[i], parts);
             } else if (found->second.complete) {
                 continue;
@@ -92,7 +94,20 @@ public:
         }
         pg::Transaction transaction(target_.connection());
         ledger_.plan(target_.connection(), unplanned);
+        ledger_.remember(source_, target_.connection(), first_seen);
         transaction.commit();
+        return std::move(plan_);
+    }
+
+    /// Some tables once more, whatever of them is on the target: it is removed.
+    /// @param wanted  says of a catalog::Table whether it is one of them
+    template <typename Wanted>
+    [[nodiscard]] RoundPlan plan_again(Lsn consistent_point, Wanted&& wanted) {
+        visible_ = tables_to_copy(source_, options_.skip_data);
+        std::erase_if(visible_, [&](const TableToCopy& table) { return !wanted(table.table); });
+        const auto ranges = split_tables(visible_, options_.split_tables_larger_than, options_.table_jobs);
+        for (std::size_t i = 0; i < visible_.size(); ++i)
+            add(visible_[i], replan(visible_[i], ranges[i], consistent_point));
         return std::move(plan_);
     }
 
@@ -122,6 +137,7 @@ private:
         if (!table.configuration) target_.empty(table.table.name, target_.table(table.table.name));
         ledger_.forget(target_.connection(), table.table.name);
         ledger_.plan(target_.connection(), parts);
+        ledger_.remember(source_, target_.connection(), std::span{&table.table, 1});
         transaction.commit();
         return parts;
     }
