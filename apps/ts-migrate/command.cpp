@@ -43,6 +43,17 @@ void add_migrate(CLI::App& command, Session& session, const migrate::CommandName
     command.add_flag("--no-owner", options->no_owner,
                      "Let everything belong to the role that connects to the target db");
     command.add_flag("--no-acl", options->no_acl, "Do not copy grants");
+    command
+        .add_option(
+            "--search-path-for", options->search_path_for,
+            "Let functions that find their tables by a search_path have one on the target until the switch-over. Eg: "
+            "--search-path-for 'public.f(integer)=app,public'")
+        ->type_name("FUNCTION=SCHEMAS")
+        ->expected(1, -1);
+    command.add_flag(
+        "--refresh-matviews", options->refresh_matviews,
+        "Refresh materialized views at the switch-over, too, which is part of the downtime. Without it they "
+        "stay as of the base copy, and are listed");
     command.callback([options, split, finish, &session] {
         finish();
         options->split_tables_larger_than = parse_size(*split).value();

@@ -23,7 +23,9 @@ public:
             table_.columns.push_back({.source_index = table_.columns.size(), .name = name, .type_name = "text"});
         table_.key = {{0, "="}};
     }
-    const apply::TargetTable* table(const pgoutput::CachedRelation&) const { return &table_; }
+    const apply::TargetTable* table(const pgoutput::CachedRelation&, const apply::TransactionName&) const {
+        return &table_;
+    }
     void apply(const apply::Wave& wave, const apply::TransactionName&) {
         benchmark::DoNotOptimize(wave.changes.data());
         changes += wave.changes.size();

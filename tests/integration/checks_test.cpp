@@ -328,7 +328,7 @@ TEST_F(Checks, name_unlogged_tables) {
 
 TEST_F(Checks, find_large_objects) {
     source.sql("SELECT lo_create(0)");
-    EXPECT_THAT(find("source.large_objects"), Says(Weight::warning, "copied once"));
+    EXPECT_THAT(find("source.large_objects"), Says(Weight::warning, "compared at the switch-over"));
 }
 
 TEST_F(Checks, name_triggers_that_would_act_twice) {

@@ -220,7 +220,7 @@ TEST(Migrate, brings_what_is_no_ordinary_table) {
     auto temporary = source.connect("temporary");
     temporary.exec("CREATE TEMPORARY TABLE of_a_living_session AS SELECT 1 AS id");
     migration.take_snapshot();
-    migration.start();
+    migration.start({"--refresh-matviews"});
     migration.wait_until_caught_up();
     source.sql(
         "UPDATE made SET w = 7 WHERE id < 10; INSERT INTO made (w) VALUES (8); INSERT INTO secured VALUES (31, 'late');"

@@ -61,6 +61,7 @@ struct TargetTable {
     std::vector<std::string> target_only;  ///< columns that only the target has and that can be written
     bool shared = false;  ///< rows of other source tables are in it too: a partition written through its root
     bool rows_may_be_missing = false;  ///< its base data was left out at the user's wish: misses are counted, not fatal
+    bool passed_over = false;          ///< made for a change before `copied_at`, and of no use for a later one
     Lsn copied_at;                     ///< changes that commit before it are in the base copy
     std::uint64_t number = 0;          ///< distinct for each object of this type, for names of prepared statements
 

@@ -13,8 +13,10 @@
 
 #include <fmt/format.h>
 
+#include "tslive/apply/change.hpp"
 #include "tslive/apply/target_table.hpp"
 #include "tslive/catalog/columns.hpp"
+#include "tslive/catalog/drift.hpp"
 #include "tslive/catalog/keys.hpp"
 #include "tslive/catalog/name.hpp"
 #include "tslive/catalog/triggers.hpp"
@@ -48,6 +50,14 @@ struct SourceKnowledge {
     std::function<std::vector<std::string>(RelationId)> generated;
     /// The partitioned tables above a partition, nearest first, as the source has them now.
     std::function<std::vector<catalog::QualifiedName>(RelationId)> ancestors;
+    /// The table of the target that the rows of a source's table were copied into, and back. OIDs, because names change
+    /// hands.
+    std::function<std::optional<RelationId>(RelationId)> target_of, source_of;
+    /// What of the relation is another than when its rows were copied, and not so on the target yet. Nothing: the changes
+    /// are of a table that is no more, and are left out.
+    std::function<std::optional<catalog::Drift>(const pgoutput::CachedRelation&, const catalog::QualifiedName& target,
+                                                std::span<const catalog::Column> there)>
+        drift;
 };
 
 /// A change arrived of a table that was made after the snapshot, or dropped and made again under its name. The stream
@@ -65,6 +75,24 @@ private:
     RelationId table_;
 };
 
+/// A change arrived of a table that the target's cannot take as it is: its definition differs, or it is not the one that
+/// the rows were copied into.
+class TableChanged : public Error {
+public:
+    TableChanged(RelationId table, bool mended, bool copy_again, const std::string& what, std::string remedy)
+        : Error(Recovery::operator_action, what, std::move(remedy)), table_(table), mended_(mended),
+          copy_again_(copy_again) {}
+    [[nodiscard]] RelationId table() const noexcept { return table_; }  ///< on the source
+    /// There is nothing for the operator to do.
+    [[nodiscard]] bool mended() const noexcept { return mended_; }
+    /// What its rows hold is not known: they have to be copied again.
+    [[nodiscard]] bool copy_again() const noexcept { return copy_again_; }
+
+private:
+    RelationId table_;
+    bool mended_, copy_again_;
+};
+
 /// Finds, for a relation of the stream, the table of the target and how rows are found in it. One thread; uses its own
 /// session.
 class TargetTables {
@@ -77,7 +105,8 @@ public:
     /// @returns nothing for a relation whose changes are left out; else an object that lives as long as this one
     /// @throws Error  (operator_action) when table or columns are missing on the target, with the statement that mends
     ///                  it
-    [[nodiscard]] const TargetTable* resolve(const pgoutput::CachedRelation& relation);
+    [[nodiscard]] const TargetTable* resolve(const pgoutput::CachedRelation& relation,
+                                             const TransactionName& transaction);
 
     /// The partitioned tables whose foreign keys forbid a TRUNCATE of `tables` although all their partitions are among
     /// them: the stream names partitions only. To name them as well empties nothing more.
@@ -89,15 +118,21 @@ private:
         catalog::QualifiedName name;
         bool partitioned = false;
         bool has_triggers = false;  ///< that act on what we do
-        bool above = false;         ///< not the relation itself, but what it is a partition of on the source
+        bool unlogged = false;
+        bool above = false;  ///< not the relation itself, but what it is a partition of on the source
     };
     [[nodiscard]] std::optional<Found> find(const catalog::QualifiedName& name);
+    [[nodiscard]] std::optional<Found> find_unless_anothers(const catalog::QualifiedName& name, RelationId relation);
     [[nodiscard]] Found find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name,
-                                      const catalog::QualifiedName& sent);
+                                      const catalog::QualifiedName& sent, const TransactionName& transaction);
+    /// @returns false for a table that is gone from the source
+    [[nodiscard]] bool expect_no_drift(const pgoutput::CachedRelation& relation, const Found& found,
+                                       const std::vector<catalog::Column>& there, const TransactionName& transaction);
     void take_columns(TargetTable& table, const pgoutput::CachedRelation& relation,
-                      const std::vector<catalog::Column>& columns) const;
-    void refuse_triggers(const Found& found);
-    void refuse_values_that_never_come(const TargetTable& table, const pgoutput::CachedRelation& relation) const;
+                      const std::vector<catalog::Column>& columns, const TransactionName& transaction) const;
+    void refuse_triggers(const Found& found, const TransactionName& transaction);
+    void refuse_values_that_never_come(const TargetTable& table, const pgoutput::CachedRelation& relation,
+                                       const TransactionName& transaction) const;
     void choose_match(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id);
     void take_row_type(TargetTable& table, const pgoutput::CachedRelation& relation, RelationId id);
 

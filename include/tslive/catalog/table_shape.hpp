@@ -73,7 +73,7 @@ inline std::map<RelationId, TableDefinition> table_definitions(pg::Connection& c
                                                                std::span<const RelationId> relations) {
     const auto ids = detail::oid_array(relations);
     std::map<RelationId, TableDefinition> found;
-    const auto tables = connection.exec(
+    const auto tables = connection.exec_again(
         "SELECT c.oid, n.nspname, c.relname, c.relfilenode, c.relnatts FROM pg_catalog.pg_class c "
         "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::pg_catalog.oid[])",
         pg::Params{}.text(ids));
@@ -85,7 +85,7 @@ inline std::map<RelationId, TableDefinition> table_definitions(pg::Connection& c
                      .attributes = row.number<std::int16_t>(),
                      .columns = {}};
     }
-    const auto columns = connection.exec(
+    const auto columns = connection.exec_again(
         "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> '', "
         "  pg_catalog.format_type(a.atttypid, a.atttypmod), CASE WHEN k.oid IS NULL THEN '' "
         "    ELSE pg_catalog.format(' COLLATE %I.%I', kn.nspname, k.collname) END, "

@@ -159,6 +159,32 @@ inline Verdict check_extensions(End& source, End& target, const Options& options
                             catalog::available_extensions(target.connection));
 }
 
+/// CASES E10: what is left out takes with it whatever is made of it.
+inline Verdict check_skipped_extensions(End& source, const Options& options) {
+    if (!options.skip_all_extensions && options.skip_extensions.empty()) return passed("no extension is left out");
+    pg::Params params;
+    params.boolean(options.skip_all_extensions).text(catalog::detail::array_text(options.skip_extensions));
+    const auto rows = source.connection.exec(
+        "SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) || ' (' || e.extname || ')' "
+        "FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_depend m "
+        "  ON m.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND m.refobjid = e.oid AND m.deptype = 'e' "
+        "JOIN pg_catalog.pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid AND d.deptype IN ('n', 'a') "
+        "WHERE e.extname <> 'plpgsql' AND ($1::pg_catalog.bool OR e.extname = ANY ($2::pg_catalog.text[])) "
+        "AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = d.classid AND x.objid = d.objid "
+        "  AND x.deptype = 'e') AND d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, "
+        "  'pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_type'::pg_catalog.regclass, "
+        "  'pg_catalog.pg_constraint'::pg_catalog.regclass, 'pg_catalog.pg_attrdef'::pg_catalog.regclass, "
+        "  'pg_catalog.pg_rewrite'::pg_catalog.regclass, 'pg_catalog.pg_trigger'::pg_catalog.regclass, "
+        "  'pg_catalog.pg_policy'::pg_catalog.regclass) ORDER BY 1",
+        params);
+    std::vector<std::string> users;
+    for (int row = 0; row < rows.rows(); ++row) users.push_back(rows.text(row, 0));
+    if (users.empty()) return passed("nothing is made of the extensions that are left out");
+    return warning(fmt::format("{} objects are made of extensions that are left out: {}", users.size(), listed(users)),
+                   "Restoring them stops unless the target has what they need by then: create it there, or drop them "
+                   "on the source");
+}
+
 /// `relation public.orders`, `type public.mood`, `function public.f(integer)`, of users and of no extension.
 [[nodiscard]] inline std::set<std::string> object_names(pg::Connection& connection, bool with_extension_members) {
     const auto result = connection.exec(fmt::format(

@@ -47,9 +47,11 @@ namespace detail {
             unlogged.push_back(table.name);
     if (unlogged.empty()) return passed("no table is unlogged");
     return warning(
-        fmt::format("{} tables are unlogged: their rows are copied once, later changes do not reach the target: {}",
-                    unlogged.size(), listed(unlogged)),
-        "ALTER TABLE … SET LOGGED before the migration where their content matters");
+        fmt::format(
+            "{} tables are unlogged, so that no change of them can be replicated: their rows are copied now, and "
+            "once more at the switch-over, which is part of the downtime: {}",
+            unlogged.size(), listed(unlogged)),
+        "Where they are large: ALTER TABLE … SET LOGGED before the migration, or --skip-table-data");
 }
 
 /// CASES E14: pg_dump holds a lock on every table at once, and the table of locks has one size for the whole server.
@@ -200,8 +202,26 @@ inline Verdict check_timescaledb(End& end) {
 inline Verdict check_large_objects(End& end) {
     if (end.connection.exec("SELECT FROM pg_catalog.pg_largeobject_metadata LIMIT 1").empty())
         return passed("there are no large objects");
-    return warning("the database has large objects: they are copied once, later changes do not reach the target",
-                   "Write none of them during the migration");
+    // The table itself is for superusers to read; how large it is anybody may know.
+    const auto size = end.connection.exec(
+        "SELECT pg_catalog.count(*), pg_catalog.pg_size_pretty(pg_catalog.pg_table_size("
+        "'pg_catalog.pg_largeobject'::pg_catalog.regclass)) FROM pg_catalog.pg_largeobject_metadata");
+    return warning(
+        fmt::format(
+            "the database has {} large objects ({}), whose changes cannot be replicated: they are copied now, and "
+            "compared at the switch-over, where those that differ are sent again",
+            size.at(0, 0), size.at(0, 1)),
+        "Both servers read all of them for that, as part of the downtime");
+}
+
+/// Their rows come from a query, which no change of them is in the stream for.
+inline Verdict check_materialized_views(End& end) {
+    const auto result = end.connection.exec(fmt::format(
+        "SELECT n.nspname, c.relname {} AND c.relkind = 'm' AND c.relispopulated ORDER BY 1, 2", user_relations));
+    if (result.empty()) return passed("no materialized view holds rows");
+    return note(fmt::format("{} materialized views are refreshed at the end of the base copy: {}", result.rows(),
+                            listed(names(result))),
+                "With --refresh-matviews at the switch-over, too, as part of the downtime; else do it after");
 }
 
 /// CASES E5: indexes, constraints and materialized views are built with an empty search_path, and so run functions with it.
@@ -236,7 +256,7 @@ inline Verdict check_search_path(End& end) {
             "materialized views: {}",
             functions.size(), listed(functions)),
         "Where a body names objects without their schema, run ALTER FUNCTION … SET search_path = … on the source "
-        "first: the "
+        "first, or migrate with --search-path-for: the "
         "target runs them with an empty search_path while it is built");
 }
 

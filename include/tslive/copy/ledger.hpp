@@ -193,7 +193,7 @@ public:
     /// By their OIDs on the source; those that were never remembered have no entry.
     [[nodiscard]] std::map<RelationId, SeenTable> seen(pg::Connection& target,
                                                        std::span<const RelationId> relations) const {
-        const auto result = target.exec(
+        const auto result = target.exec_again(
             fmt::format("SELECT s.relation, s.schema_name, s.table_name, s.target_relation, s.accepted, s.file_node, "
                         "s.attributes, u.number, u.name, u.type, u.modifier, u.generated FROM {}.table_seen s "
                         "LEFT JOIN LATERAL unnest(s.numbers, s.names, s.types, s.modifiers, s.generated) "
@@ -296,10 +296,10 @@ private:
     }
     [[nodiscard]] std::optional<RelationId> look_up(pg::Connection& target, std::string_view wanted,
                                                     std::string_view known, RelationId id) const {
-        const auto found =
-            target.exec(fmt::format("SELECT {} FROM {}.table_seen WHERE {} = $1 AND NOT accepted AND {} IS NOT NULL",
-                                    wanted, schema_, known, wanted),
-                        pg::Params{}.number(id.value));
+        const auto found = target.exec_again(
+            fmt::format("SELECT {} FROM {}.table_seen WHERE {} = $1 AND NOT accepted AND {} IS NOT NULL", wanted,
+                        schema_, known, wanted),
+            pg::Params{}.number(id.value));
         if (found.empty()) return std::nullopt;
         return RelationId{found.number<std::uint32_t>(0, 0)};
     }

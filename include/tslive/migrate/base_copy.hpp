@@ -18,6 +18,7 @@
 #include "tslive/migrate/background.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/search_paths.hpp"
 #include "tslive/schema/database_settings.hpp"
 #include "tslive/schema/dump.hpp"
 #include "tslive/schema/restore.hpp"
@@ -115,6 +116,10 @@ private:
             copy::create_helper_schema(target, context_.names.id);
         }
         context_.once(step::pre_data, stop_, [&] { restore(schema::Section::pre_data); });
+        context_.once(step::search_paths, stop_, [&] {
+            auto target = open_target();
+            set_search_paths(context_.options.search_path_for, context_.store, target);
+        });
     }
 
     void copy_data() {

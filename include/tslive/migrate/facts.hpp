@@ -7,8 +7,10 @@ namespace tslive::migrate::fact {
 
 inline constexpr std::string_view consistent_point =
     "source.consistent_point";  ///< of slot and snapshot; missing: ts-snapshot did not get that far
-inline constexpr std::string_view options = "migrate.options";       ///< that the migration was started with
-inline constexpr std::string_view end_position = "switch_over.end";  ///< LSN of the end mark
+inline constexpr std::string_view options = "migrate.options";             ///< that the migration was started with
+inline constexpr std::string_view copy_again = "replay.copy_again";        ///< OIDs on the source
+inline constexpr std::string_view lost_identity = "replay.lost_identity";  ///< OIDs on the source
+inline constexpr std::string_view end_position = "switch_over.end";        ///< LSN of the end mark
 
 }  // namespace tslive::migrate::fact
 
@@ -18,6 +20,7 @@ inline constexpr std::string_view started = "started";
 inline constexpr std::string_view roles = "roles";
 inline constexpr std::string_view dump = "schema.dump";
 inline constexpr std::string_view pre_data = "schema.pre-data";
+inline constexpr std::string_view search_paths = "target.search-paths";
 inline constexpr std::string_view large_objects = "copy.large-objects";
 inline constexpr std::string_view rows_read = "copy.rows-read";  ///< nothing needs the snapshot any more
 inline constexpr std::string_view rows = "copy.rows";
@@ -28,6 +31,8 @@ inline constexpr std::string_view views = "copy.materialized-views";
 inline constexpr std::string_view triggers = "target.triggers-silenced";
 inline constexpr std::string_view base_copy = "base-copy";
 inline constexpr std::string_view drained = "switch-over.drained";
+inline constexpr std::string_view large_objects_again = "switch-over.large-objects";
+inline constexpr std::string_view unlogged_again = "switch-over.unlogged-tables";
 inline constexpr std::string_view sequences = "switch-over.sequences";
 inline constexpr std::string_view views_again = "switch-over.materialized-views";
 inline constexpr std::string_view foreign_keys_again = "switch-over.foreign-keys";

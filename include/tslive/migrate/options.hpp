@@ -45,8 +45,10 @@ struct MigrateOptions : ScopeOptions {
     std::vector<std::string> skip_table_data;  ///< `schema.table`, parts quoted as in SQL where they need it
     std::int64_t split_tables_larger_than = std::int64_t{1} << 30;  ///< bytes
     bool text_changes = false;  ///< changes travel as text even where their binary form is the same on both servers
+    std::vector<std::string> search_path_for;  ///< `public.f(integer)=app,public`
     bool no_owner = false;
     bool no_acl = false;
+    bool refresh_matviews = false;  ///< at the switch-over, too: part of the downtime
 };
 
 struct CleanOptions : CommonOptions {

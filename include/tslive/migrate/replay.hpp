@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -16,10 +17,12 @@
 #include "tslive/core/log.hpp"
 #include "tslive/migrate/background.hpp"
 #include "tslive/migrate/context.hpp"
+#include "tslive/migrate/left_behind.hpp"
 #include "tslive/migrate/new_tables.hpp"
 #include "tslive/migrate/receiver.hpp"
 #include "tslive/migrate/source_tables.hpp"
 #include "tslive/migrate/switch_over.hpp"
+#include "tslive/migrate/table_drift.hpp"
 #include "tslive/pg/retry.hpp"
 
 namespace tslive::migrate {
@@ -63,6 +66,11 @@ private:
             if (std::ranges::none_of(found, [&](const catalog::Table& table) { return table.id == unknown.table(); }))
                 throw;
             return false;
+        } catch (const apply::TableChanged& changed) {
+            if (changed.copy_again()) new_tables.copy_again(changed.table());
+            if (!changed.mended()) throw;
+            log::info("{}", changed.what());
+            return false;
         }
     }
 
@@ -78,6 +86,9 @@ private:
             waiter_.throw_if_stopped();
             if (std::chrono::steady_clock::now() - shown_at_ >= show_every) show(applier);
             if (switching_ || !context_.user.switch_over_requested()) continue;
+            const auto covered = applier.status().covered;
+            if (!pg::retry("comparing tables", waiter_, [&] { return tables_are_alike(new_tables, covered); }))
+                continue;
             if (!pg::retry("looking for new tables", waiter_, [&] { return new_tables.find(); }).empty()) {
                 applying.stop();
                 return false;
@@ -87,6 +98,35 @@ private:
         applying.stop();
         report(applier.status());
         return true;
+    }
+
+    /// Before the switch-over: what DDL did to tables of which no change has come since, so that no Relation message told
+    /// about it.
+    /// @returns false while changes from before such a difference may still be on their way: the target must not be altered
+    ///          before they are applied
+    /// @throws Error  (operator_action) with the statements that the target needs
+    bool tables_are_alike(NewTables& new_tables, Lsn covered) {
+        if (differs_at_ && covered < *differs_at_) return false;
+        std::vector<std::string> differences, statements;
+        TableDrift(context_, background_.token())
+            .each([&](RelationId id, const catalog::QualifiedName& name, const catalog::Drift& drift) {
+                if (drift.copy_again) new_tables.copy_again(id);
+                if (drift.statements.empty()) return;
+                differences.push_back(fmt::format("{} has changed on the source since its rows were copied: {}", name,
+                                                  fmt::join(drift.differences, ", ")));
+                statements.insert(statements.end(), drift.statements.begin(), drift.statements.end());
+            });
+        if (statements.empty()) return true;
+        if (statements != statements_) {
+            auto source = open_end("source", context_.ends.source, "switch-over", background_.token());
+            differs_at_ = source.exec("SELECT pg_catalog.pg_current_wal_flush_lsn()").lsn(0, 0);
+            statements_ = std::move(statements);
+            return false;
+        }
+        for (const auto& difference : differences) log::warning("{}", difference);
+        for (const auto& statement : statements) log::warning("       - {}", statement);
+        throw Error(Recovery::operator_action, "the target's tables are not yet as the source's are now",
+                    "Run the statements above on the target, then go on with --resume and switch over again");
     }
 
     static constexpr std::chrono::milliseconds look_every{100};
@@ -139,12 +179,15 @@ private:
             return open_end(side, info, "switch-over", background_.token());
         };
         std::vector<catalog::QualifiedName> missing;
-        std::vector<std::string> renamed;
+        std::map<catalog::QualifiedName, std::string> renamed;
+        std::vector<std::string> others;
         pg::retry("switch-over", waiter_, [&] {
             auto source = open("source", context_.ends.source);
             auto target = open("target", context_.ends.target);
             missing = tables_only_on_source(source, target);
-            renamed = renamed_on_source(context_, source, target);
+            renamed = TableDrift(context_, background_.token()).renamed();
+            std::erase_if(missing, [&](const catalog::QualifiedName& name) { return renamed.contains(name); });
+            others = objects_only_on_source(source, target);
         });
         if (!missing.empty())
             log::warning("These tables were made on the source after the snapshot and do not exist on the target:");
@@ -153,8 +196,14 @@ private:
             log::warning(
                 "These tables were renamed on the source after the snapshot. To follow on the target after the "
                 "switch-over:");
-        for (const auto& statement : renamed) log::warning("       - {}", statement);
-        if (!(missing.empty() && renamed.empty()) && !context_.user.confirm("Switching over leaves the target so"))
+        for (const auto& [name, statement] : renamed) log::warning("       - {}", statement);
+        if (!others.empty())
+            log::warning(
+                "These objects were made on the source after the snapshot and do not exist on the target, with what "
+                "makes them there:");
+        for (const auto& object : others) log::warning("       - {}", object);
+        if (!(missing.empty() && renamed.empty() && others.empty()) &&
+            !context_.user.confirm("Switching over leaves the target so"))
             throw Stopped{};
         const auto end = pg::retry("switch-over", waiter_, [&] {
             auto source = open("source", context_.ends.source);
@@ -182,6 +231,8 @@ private:
     Background& background_;
     Waiter waiter_;
     bool switching_ = false;
+    std::optional<Lsn> differs_at_;  // every change from before `statements_` were needed commits before it
+    std::vector<std::string> statements_;
     std::chrono::steady_clock::time_point shown_at_;
     std::optional<pg::Connection> monitor_;
     ReplayStatus status_;

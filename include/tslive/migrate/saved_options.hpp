@@ -24,6 +24,7 @@ namespace tslive::migrate {
     flag("skip-all-extensions", options.skip_all_extensions);
     for (const auto& name : options.skip_extensions) add("skip-extension", name);
     for (const auto& name : options.skip_table_data) add("skip-table-data", name);
+    for (const auto& path : options.search_path_for) add("search-path-for", path);
     flag("no-owner", options.no_owner);
     flag("no-acl", options.no_acl);
     return out;
@@ -34,6 +35,7 @@ namespace tslive::migrate {
 inline void restore_options(std::string_view saved, MigrateOptions& options) {
     options.skip_extensions.clear();
     options.skip_table_data.clear();
+    options.search_path_for.clear();
     const auto broken = [] {
         return Error(Recovery::operator_action, "the options recorded in state.db cannot be read");
     };
@@ -53,6 +55,7 @@ inline void restore_options(std::string_view saved, MigrateOptions& options) {
         else if (key == "skip-all-extensions") options.skip_all_extensions = value == "yes";
         else if (key == "skip-extension") options.skip_extensions.push_back(value);
         else if (key == "skip-table-data") options.skip_table_data.push_back(value);
+        else if (key == "search-path-for") options.search_path_for.push_back(value);
         else if (key == "no-owner") options.no_owner = value == "yes";
         else if (key == "no-acl") options.no_acl = value == "yes";
         else throw broken();

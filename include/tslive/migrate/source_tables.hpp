@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "tslive/catalog/tables.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/new_tables.hpp"
+#include "tslive/migrate/table_drift.hpp"
 #include "tslive/migrate/table_names.hpp"
 
 namespace tslive::migrate {
@@ -63,8 +65,9 @@ public:
         const auto now = session.exec("SELECT relispartition FROM pg_catalog.pg_class WHERE oid = $1",
                                       pg::Params{}.number(id.value));
         if (now.empty()) return Standing::gone;
-        // The stream has all of a partition that came under a partitioned table which is published for everything.
-        if (now.boolean(0, 0) && NewTables::published_tables(session, identity_publication_).contains(name))
+        // The stream has all of a partition that was made under a partitioned table which is published for everything.
+        if (now.boolean(0, 0) && NewTables::published_tables(session, identity_publication_).contains(name) &&
+            NewTables::attached_later(session, identity_publication_, std::span{&id, 1}).empty())
             return Standing::ours;
         return Standing::made_later;
     }
@@ -110,6 +113,7 @@ private:
 
 [[nodiscard]] inline apply::SourceKnowledge source_knowledge(const Context& context, const std::stop_token& stop) {
     const auto tables = std::make_shared<SourceTables>(context, stop);
+    const auto drift = std::make_shared<TableDrift>(context, stop);
     return {
         .copied_at = [tables](const catalog::QualifiedName& name) { return tables->copied_at(name); },
         .standing = [tables](const catalog::QualifiedName& name, RelationId id) { return tables->standing(name, id); },
@@ -117,25 +121,11 @@ private:
         .data_left_out = [tables](const catalog::QualifiedName& name) { return tables->left_out(name); },
         .not_ours = [tables](const catalog::QualifiedName& name) { return tables->extensions_own(name); },
         .generated = [tables](RelationId id) { return tables->generated(id); },
-        .ancestors = [tables](RelationId id) { return tables->ancestors(id); }};
-}
-
-/// Tables that have another name on the source now than the one they were copied under, as statements for the target.
-[[nodiscard]] inline std::vector<std::string> renamed_on_source(const Context& context, pg::Connection& source,
-                                                                pg::Connection& target) {
-    std::map<std::uint32_t, std::string> copied;
-    for (const auto& table : context.store.copied())
-        if (table.source_oid != 0) copied.emplace(table.source_oid, table.table);
-    std::set<std::string> there;
-    for (const auto& table : catalog::tables(target, catalog::Sizes::estimated)) there.insert(table.name.quoted());
-    std::vector<std::string> statements;
-    for (const auto& table : catalog::tables(source, catalog::Sizes::estimated)) {
-        const auto found = copied.find(table.id.value);
-        if (found == copied.end() || found->second == table.name.quoted() || !there.contains(found->second)) continue;
-        statements.push_back(fmt::format("ALTER TABLE {} RENAME TO {}  (or SET SCHEMA: it is {} on the source)",
-                                         found->second, pg::quote_identifier(table.name.name), table.name));
-    }
-    return statements;
+        .ancestors = [tables](RelationId id) { return tables->ancestors(id); },
+        .target_of = [drift](RelationId id) { return drift->target_of(id); },
+        .source_of = [drift](RelationId id) { return drift->source_of(id); },
+        .drift = [drift](const pgoutput::CachedRelation& relation, const catalog::QualifiedName& target,
+                         std::span<const catalog::Column> there) { return drift->of_change(relation, target, there); }};
 }
 
 }  // namespace tslive::migrate

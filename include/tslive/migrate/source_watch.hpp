@@ -12,6 +12,8 @@
 #include "tslive/core/error.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/migrate/context.hpp"
+#include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/table_marks.hpp"
 #include "tslive/snapshot/publications.hpp"
 
 namespace tslive::migrate {
@@ -48,17 +50,35 @@ public:
 
 private:
     void look(pg::Connection& source) {
+        expect_publications(source);
+        expect_identities(source);
+    }
+
+    /// The server finds out at the next change that it decodes, in words that help nobody (CASES B5).
+    void expect_publications(pg::Connection& source) {
+        for (const auto& name : {context_.names.publication_all(), context_.names.publication_identity()})
+            if (source.exec("SELECT FROM pg_catalog.pg_publication WHERE pubname = $1", pg::Params{}.text(name))
+                    .empty())
+                throw Error(
+                    Recovery::operator_action, fmt::format("somebody dropped the publication {} on the source", name),
+                    "A slot does not find a publication that was made after the changes it decodes, so another one "
+                    "of that name is of no use. Remove this migration with the clean command, and begin a new one");
+    }
+
+    void expect_identities(pg::Connection& source) {
         const auto lost = snapshot::member_without_identity(source, context_.names.publication_identity());
         if (!lost) return;
+        // Before it is taken out: from then on its changes are missing, whatever ends us.
+        TableMarks(context_.store, fact::lost_identity).add(lost->id);
         source.exec(snapshot::drop_member_sql(context_.names.publication_identity(), *lost));
-        throw Error(Recovery::operator_action,
-                    fmt::format("{} lost its replica identity on the source, where UPDATE and DELETE on it would have "
-                                "failed: it was taken out of "
-                                "the publication, so that they work, and are no longer replicated",
-                                lost->table),
-                    "Its changes from now on are missing on the target. Give it a primary key or REPLICA IDENTITY "
-                    "again, remove this migration "
-                    "with the clean command, and begin a new one");
+        throw Error(
+            Recovery::operator_action,
+            fmt::format("{} lost its replica identity on the source, where UPDATE and DELETE on it would have "
+                        "failed: it was taken out of "
+                        "the publication, so that they work, and are no longer replicated",
+                        lost->table),
+            "Give it a primary key or REPLICA IDENTITY again, then go on with --resume: it is published again, and "
+            "copied again under a snapshot of its own, for its changes from now on are missing");
     }
 
     const Context& context_;

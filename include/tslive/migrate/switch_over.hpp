@@ -14,28 +14,20 @@
 
 #include "tslive/apply/origin.hpp"
 #include "tslive/catalog/sequences.hpp"
-#include "tslive/catalog/tables.hpp"
+#include "tslive/copy/large_objects_again.hpp"
+#include "tslive/copy/unlogged_tables.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/migrate/base_copy.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/left_behind.hpp"
 #include "tslive/migrate/undo.hpp"
 
 /// The steps between "switch over" and "complete". Each is recorded when it is done, and harmless to do again:
 ///
-///     end mark -> drain (the applier) -> proof -> sequences -> materialized views -> foreign keys -> triggers back -> event triggers -> complete
+///     end mark -> drain (the applier) -> proof -> large objects -> unlogged tables -> sequences -> materialized views
+///     -> foreign keys -> triggers back -> event triggers -> complete
 namespace tslive::migrate {
-
-/// Tables that the source has and the target has not: made after the snapshot, or dropped on the target.
-[[nodiscard]] inline std::vector<catalog::QualifiedName> tables_only_on_source(pg::Connection& source,
-                                                                               pg::Connection& target) {
-    std::set<catalog::QualifiedName> there;
-    for (const auto& table : catalog::tables(target, catalog::Sizes::estimated)) there.insert(table.name);
-    std::vector<catalog::QualifiedName> missing;
-    for (const auto& table : catalog::tables(source, catalog::Sizes::estimated))
-        if (table.extension.empty() && !there.contains(table.name)) missing.push_back(table.name);
-    return missing;
-}
 
 /// Marks the end on the source, once: a position such that everything committed before this call commits before it.
 /// @returns the position; that of an earlier run, if there was one
@@ -63,8 +55,10 @@ public:
     /// @pre the applier says that everything before the end position is applied
     void finish() {
         context_.once(step::drained, stop_, [&] { prove_drained(); });
+        context_.once(step::large_objects_again, stop_, [&] { compare_large_objects(); });
+        context_.once(step::unlogged_again, stop_, [&] { copy_unlogged_tables(); });
         context_.once(step::sequences, stop_, [&] { set_sequences(); });
-        context_.once(step::views_again, stop_, [&] { refresh_views(); });
+        if (context_.options.refresh_matviews) context_.once(step::views_again, stop_, [&] { refresh_views(); });
         context_.once(step::foreign_keys_again, stop_, [&] { finish_foreign_keys(); });
         context_.once(step::undo_target, stop_, [&] { restore_triggers(); });
         context_.once(step::after_switch_over, stop_, [&] {
@@ -74,6 +68,7 @@ public:
                                                 BaseCopy::restore_options(context_), stop_);
             for (const auto& warning : report.warnings) log::warning("{}", warning);
         });
+        say_what_is_left_to_do();
         context_.store.mark_done(step::complete);
     }
 
@@ -99,6 +94,20 @@ private:
         log::info("All changes up to the end position {} are on the target (applied up to {})", *end, applied);
     }
 
+    void compare_large_objects() {
+        copy::Progress progress;
+        const auto changes = copy::compare_large_objects(BaseCopy::copy_options(context_), progress, stop_);
+        if (changes.compared + changes.removed > 0)
+            log::info("{} large objects compared: {} sent again, {} removed, {} with other owners, rights or comments",
+                      changes.compared, changes.sent, changes.removed, changes.described);
+    }
+
+    void copy_unlogged_tables() {
+        copy::Progress progress;
+        for (const auto& table : copy::copy_unlogged_tables(BaseCopy::copy_options(context_), progress, stop_))
+            log::info("Unlogged table {} copied again: {} rows", table.table.name, table.rows);
+    }
+
     /// Sequences are not in the stream: their values are read now, when nobody should be writing any more (CASES E15).
     void set_sequences() {
         auto source = open_source();
@@ -110,7 +119,8 @@ private:
         for (auto& sequence : catalog::sequences(source)) {
             if (!known.contains(sequence.name)) {
                 if (sequence.extension.empty())
-                    log::warning("Sequence {} does not exist on the target and is left out", sequence.name);
+                    log::warning("Sequence {} does not exist on the target and is left out: {}", sequence.name,
+                                 detail::sequence_statement(source, sequence.id.value));
                 continue;
             }
             wanted.push_back(std::move(sequence));
@@ -155,6 +165,23 @@ private:
             throw Error(Recovery::operator_action,
                         fmt::format("{} triggers could not be put back on the target", left.size()),
                         "Mend what the ERROR lines name, then go on with --resume");
+    }
+
+    /// The last words: what only the operator can decide.
+    void say_what_is_left_to_do() {
+        if (context_.store.done(step::views_again)) return;
+        const auto statements = [&] {
+            Waiter waiter(stop_);
+            return pg::retry("reading the materialized views", waiter, [&] {
+                auto source = open_source();
+                return refresh_statements(source);
+            });
+        }();
+        if (statements.empty()) return;
+        log::warning(
+            "These materialized views are as of the base copy (--refresh-matviews would have refreshed them). To run "
+            "on the target, in this order:");
+        for (const auto& statement : statements) log::warning("       - {}", statement);
     }
 
     const Context& context_;

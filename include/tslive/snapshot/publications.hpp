@@ -15,6 +15,7 @@
 #include "tslive/catalog/replica_identity.hpp"
 #include "tslive/catalog/tables.hpp"
 #include "tslive/core/error.hpp"
+#include "tslive/core/ids.hpp"
 #include "tslive/core/stop.hpp"
 #include "tslive/pg/connection.hpp"
 #include "tslive/pg/quote.hpp"
@@ -144,7 +145,8 @@ inline void settle_publications(pg::Connection& source, const Names& names, Wait
 struct UnfitMember {
     catalog::QualifiedName name;
     bool partitioned = false;
-    std::string table;  ///< the table itself, for people: the member or a partition of it
+    RelationId id;      ///< the table itself: the member or a partition of it
+    std::string table;  ///< the same, for people
 };
 /// Finds one, if there is one: on the source, UPDATE and DELETE of that table fail now.
 [[nodiscard]] inline std::optional<UnfitMember> member_without_identity(pg::Connection& source,
@@ -157,14 +159,17 @@ struct UnfitMember {
                     "UNION ALL SELECT m.root, i.inhrelid FROM member m "
                     "JOIN pg_catalog.pg_inherits i ON i.inhparent = m.relation "
                     "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE c.relispartition) "
-                    "SELECT rn.nspname, r.relname, r.relkind = 'p', c.oid::pg_catalog.regclass FROM member m "
+                    "SELECT rn.nspname, r.relname, r.relkind = 'p', c.oid, c.oid::pg_catalog.regclass FROM member m "
                     "JOIN pg_catalog.pg_class c ON c.oid = m.relation JOIN pg_catalog.pg_class r ON r.oid = m.root "
                     "JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace "
                     "WHERE c.relkind = 'r' AND NOT {} LIMIT 1",
                     catalog::usable_identity_sql(catalog::Capabilities{source.server_version()})),
         pg::Params{}.text(publication));
     if (found.empty()) return std::nullopt;
-    return UnfitMember{{found.text(0, 0), found.text(0, 1)}, found.boolean(0, 2), found.text(0, 3)};
+    return UnfitMember{{found.text(0, 0), found.text(0, 1)},
+                       found.boolean(0, 2),
+                       {found.number<std::uint32_t>(0, 3)},
+                       found.text(0, 4)};
 }
 [[nodiscard]] inline std::string drop_member_sql(std::string_view publication, const UnfitMember& member) {
     return fmt::format("ALTER PUBLICATION {} DROP TABLE {}{}", pg::quote_identifier(publication),

@@ -123,8 +123,10 @@ inline Applier::Step Applier::take(Session& session, const spool::Record& record
                 fmt::format("the spool holds a record of unknown kind {}", static_cast<int>(record.kind)));
 }
 
-/// Whether the transaction that commits at `commit_lsn` comes after the end; then all before it is applied.
+/// Whether the transaction that commits at `commit_lsn` comes after the end; then all before it is applied. So it is when
+/// this transaction has been refused: the operator may alter the target before it is tried again.
 inline bool Applier::ends_before(Session& session, Lsn commit_lsn) {
+    if (row_by_row_until_.valid() && commit_lsn >= row_by_row_until_) commit(session);
     if (!end().valid() || commit_lsn < end()) return false;
     session.quiet_until = std::max(session.quiet_until, end());  // the stream is in commit order
     commit_quiet(session);

@@ -119,7 +119,10 @@ auto Batcher<Target>::destination(RelationId id, Row row) -> Destination* {
     const auto& relation = relations_.find(id);
     if (row.data() != nullptr) relation.expect_width_of(row);
     auto& destination = destinations_[id];
-    if (destination.version != relation.version) {
+    const bool resolved =
+        destination.version == relation.version && !(destination.table != nullptr && destination.table->passed_over &&
+                                                     transaction_->commit_lsn >= destination.table->copied_at);
+    if (!resolved) {
         destination.table = target_->table(relation, *transaction_);
         destination.version = relation.version;
         destination.wave = destination.table == nullptr ? nullptr : std::make_unique<WaveBuilder>(*destination.table);

@@ -83,19 +83,11 @@ inline Executor::Executor(pg::Connection& target, Origin& origin, TargetTables& 
 
 inline const TargetTable* Executor::table(const pgoutput::CachedRelation& relation,
                                           const TransactionName& transaction) {
-    const auto named = [&](const Error& error) {
-        return fmt::format("{} (transaction {}, commit at {})", error.what(), transaction.xid, transaction.commit_lsn);
-    };
     try {
-        return tables_->resolve(relation);
-    } catch (const UnknownTable& error) {
-        throw UnknownTable(error.table(), named(error), error.remedy());
+        return tables_->resolve(relation, transaction);
     } catch (const pg::ServerError& error) {
         throw error.with_context(fmt::format("looking up {}.{} on the target (transaction {}, commit at {})",
                                              relation.schema, relation.name, transaction.xid, transaction.commit_lsn));
-    } catch (const Error& error) {
-        if (error.recovery() != Recovery::operator_action) throw;
-        throw Error(error.recovery(), named(error), error.remedy());
     }
 }
 

@@ -4,7 +4,8 @@
 
 namespace tslive::apply {
 
-inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& relation) {
+inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& relation,
+                                                const TransactionName& transaction) {
     const catalog::QualifiedName sent{relation.schema, relation.name};
     if (knowledge_.not_ours && knowledge_.not_ours(sent)) return nullptr;
     switch (knowledge_.standing ? knowledge_.standing(sent, relation.id) : Standing::ours) {
@@ -15,15 +16,42 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
         case Standing::made_later:
             throw UnknownTable(
                 relation.id,
-                fmt::format("a change of {} arrived, a table that was made on the source after the snapshot", sent),
+                fmt::format(
+                    "a change of {} arrived, a table that was made on the source after the snapshot, or attached as a "
+                    "partition (transaction {}, commit at {})",
+                    sent, transaction.xid, transaction.commit_lsn),
                 fmt::format(
                     "Create {} on the target with the source's definition, then go on with --resume: it is then "
                     "copied under a snapshot of its own",
                     sent));
     }
     const auto name = knowledge_.copied_as ? knowledge_.copied_as(relation.id).value_or(sent) : sent;
-    const auto found = find_or_throw(relation, name, sent);
-    if (found.has_triggers) refuse_triggers(found);
+    const auto copied_at = knowledge_.copied_at ? knowledge_.copied_at(name).value_or(Lsn{}) : Lsn{};
+    if (transaction.commit_lsn < copied_at) {
+        // The copy is newer than this change, and so may be the definition that the target has by now.
+        TargetTable table;
+        table.source = relation.id;
+        table.name = name;
+        table.copied_at = copied_at;
+        table.passed_over = true;
+        return &made_.emplace_back(std::move(table));
+    }
+    const auto found = find_or_throw(relation, name, sent, transaction);
+    if (found.has_triggers) refuse_triggers(found, transaction);
+    if (found.unlogged) {
+        log::info(
+            "changes of {} are left out: the table is unlogged on the target, so it is copied whole at the "
+            "switch-over",
+            name);
+        return nullptr;
+    }
+    const auto columns = catalog::columns(*target_, found.id);
+    if (!expect_no_drift(relation, found, columns, transaction)) {
+        log::info(
+            "{} is gone from the source: changes of a definition of it that was made after the snapshot are left out",
+            sent);
+        return nullptr;
+    }
 
     TargetTable table;
     table.source = relation.id;
@@ -31,10 +59,10 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
     table.only = !found.partitioned && !found.above;
     table.shared = found.above;
     table.number = made_.size() + 1;
-    if (knowledge_.copied_at) table.copied_at = knowledge_.copied_at(name).value_or(Lsn{});
+    table.copied_at = copied_at;
     table.rows_may_be_missing = knowledge_.data_left_out && knowledge_.data_left_out(name);
-    take_columns(table, relation, catalog::columns(*target_, found.id));
-    refuse_values_that_never_come(table, relation);
+    take_columns(table, relation, columns, transaction);
+    refuse_values_that_never_come(table, relation, transaction);
     choose_match(table, relation, found.id);
     take_row_type(table, relation, found.id);
     log::debug("changes of {} go to {}, rows found {}", name, table.name,
@@ -48,22 +76,26 @@ inline std::optional<TargetTables::Found> TargetTables::find(const catalog::Qual
     // With its partitions, through which its rows may go.
     const auto row = target_->exec_again(
         fmt::format(
-            "WITH RECURSIVE tree AS (SELECT c.oid, c.relkind, 0 AS depth FROM pg_catalog.pg_class c "
+            "WITH RECURSIVE tree AS (SELECT c.oid, c.relkind, c.relpersistence, 0 AS depth FROM pg_catalog.pg_class c "
             "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
             "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') "
-            "UNION ALL SELECT i.inhrelid, c.relkind, depth + 1 FROM tree "
+            "UNION ALL SELECT i.inhrelid, c.relkind, c.relpersistence, depth + 1 FROM tree "
             "JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid "
             "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE tree.relkind = 'p') "
             "SELECT oid, relkind, EXISTS (SELECT FROM {} WHERE f.enabled IN ('A', 'R') AND f.relation IN (SELECT oid "
-            "FROM tree)) FROM tree ORDER BY depth LIMIT 1",
+            "FROM tree)), relpersistence FROM tree ORDER BY depth LIMIT 1",
             catalog::detail::triggers_and_rules),
         pg::Params{}.text(name.schema).text(name.name));
     if (row.empty()) return std::nullopt;
-    return Found{{row.number<std::uint32_t>(0, 0)}, name, row.at(0, 1) == "p", row.boolean(0, 2)};
+    return Found{.id = {row.number<std::uint32_t>(0, 0)},
+                 .name = name,
+                 .partitioned = row.at(0, 1) == "p",
+                 .has_triggers = row.boolean(0, 2),
+                 .unlogged = row.at(0, 1) == "r" && row.at(0, 3) == "u"};
 }
 
 /// The base copy has switched those off that it found; what came later, with a table that somebody made, is here.
-inline void TargetTables::refuse_triggers(const Found& found) {
+inline void TargetTables::refuse_triggers(const Found& found, const TransactionName& transaction) {
     const auto tree = target_->exec(
         "WITH RECURSIVE tree AS (SELECT $1::pg_catalog.oid AS oid UNION ALL SELECT i.inhrelid FROM tree JOIN "
         "pg_catalog.pg_inherits i ON i.inhparent = tree.oid WHERE $2::pg_catalog.bool) SELECT oid FROM tree",
@@ -78,32 +110,76 @@ inline void TargetTables::refuse_triggers(const Found& found) {
         }
     if (names.empty()) return;  // gone in the meantime, or of an extension
     throw Error(Recovery::operator_action,
-                fmt::format("changes of {} would set off what has acted on the source already: {}", found.name, names),
+                fmt::format("changes of {} would set off what has acted on the source already: {} (transaction {}, commit "
+                            "at {})",
+                            found.name, names, transaction.xid, transaction.commit_lsn),
                 fmt::format("Run on the target: {}then go on with --resume, and enable it again after the switch-over",
                             statements));
 }
 
 inline void TargetTables::refuse_values_that_never_come(const TargetTable& table,
-                                                        const pgoutput::CachedRelation& relation) const {
+                                                        const pgoutput::CachedRelation& relation,
+                                                        const TransactionName& transaction) const {
     if (table.target_only.empty() || !knowledge_.generated) return;
     for (const auto& name : knowledge_.generated(relation.id)) {
         if (std::ranges::find(table.target_only, name) == table.target_only.end()) continue;
         throw Error(Recovery::operator_action,
                     fmt::format("column {} of {} is computed by the source, which sends no values of it, and is an "
-                                "ordinary column on the target",
-                                pg::quote_identifier(name), table.name),
+                                "ordinary column on the target (transaction {}, commit at {})",
+                                pg::quote_identifier(name), table.name, transaction.xid, transaction.commit_lsn),
                     fmt::format("Make it a generated column on the target, too: ALTER TABLE {0} DROP COLUMN {1}, ADD "
                                 "COLUMN {1} … GENERATED ALWAYS AS (…) STORED; then go on with --resume",
                                 table.name.quoted(), pg::quote_identifier(name)));
     }
 }
 
+/// By name, but not the table that another one's rows were copied into and that had this name then.
+inline std::optional<TargetTables::Found> TargetTables::find_unless_anothers(const catalog::QualifiedName& name,
+                                                                             RelationId relation) {
+    auto found = find(name);
+    if (!found || !knowledge_.source_of) return found;
+    const auto source = knowledge_.source_of(found->id);
+    if (source && *source != relation) return std::nullopt;
+    return found;
+}
+
+inline bool TargetTables::expect_no_drift(const pgoutput::CachedRelation& relation, const Found& found,
+                                          const std::vector<catalog::Column>& there,
+                                          const TransactionName& transaction) {
+    if (!knowledge_.drift) return true;
+    const auto drift = knowledge_.drift(relation, found.name, there);
+    if (!drift) return false;
+    if (drift->none()) return true;
+    throw TableChanged(
+        relation.id, drift->statements.empty(), drift->copy_again,
+        fmt::format("{} has changed on the source since its rows were copied: {} (transaction {}, commit at {})",
+                    found.name, fmt::join(drift->differences, ", "), transaction.xid, transaction.commit_lsn),
+        drift->remedy());
+}
+
 inline TargetTables::Found TargetTables::find_or_throw(const pgoutput::CachedRelation& relation,
                                                        const catalog::QualifiedName& name,
-                                                       const catalog::QualifiedName& sent) {
-    if (auto found = find(name)) return *found;
-    if (name != sent)
-        if (auto found = find(sent)) return *found;
+                                                       const catalog::QualifiedName& sent,
+                                                       const TransactionName& transaction) {
+    const auto copied_to = knowledge_.target_of ? knowledge_.target_of(relation.id) : std::nullopt;
+    if (copied_to) {
+        const auto row = target_->exec(
+            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+            "c.relnamespace WHERE c.oid = $1",
+            pg::Params{}.number(copied_to->value));
+        if (!row.empty())
+            if (auto found = find({row.text(0, 0), row.text(0, 1)})) return *found;
+    }
+    auto by_name = find_unless_anothers(name, relation.id);
+    if (!by_name && name != sent) by_name = find_unless_anothers(sent, relation.id);
+    if (by_name && copied_to)
+        throw TableChanged(
+            relation.id, true, true,
+            fmt::format("{} is not the table that its rows were copied into: it was dropped on the target "
+                        "and made again (transaction {}, commit at {})",
+                        by_name->name, transaction.xid, transaction.commit_lsn),
+            "Go on with --resume: it is copied again");
+    if (by_name) return *by_name;
     if (knowledge_.ancestors)
         for (const auto& ancestor : knowledge_.ancestors(relation.id))
             if (auto found = find(ancestor)) {
@@ -113,7 +189,9 @@ inline TargetTables::Found TargetTables::find_or_throw(const pgoutput::CachedRel
                 return *found;
             }
     throw Error(
-        Recovery::operator_action, fmt::format("a change of {} arrived, and the target has no such table", name),
+        Recovery::operator_action,
+        fmt::format("a change of {} arrived, and the target has no such table (transaction {}, commit at {})", name,
+                    transaction.xid, transaction.commit_lsn),
         fmt::format(
             "It was made on the source after the snapshot, or dropped on the target. Create {} on the target with the "
             "source's definition, then go on with --resume",
@@ -121,15 +199,18 @@ inline TargetTables::Found TargetTables::find_or_throw(const pgoutput::CachedRel
 }
 
 inline void TargetTables::take_columns(TargetTable& table, const pgoutput::CachedRelation& relation,
-                                       const std::vector<catalog::Column>& columns) const {
+                                       const std::vector<catalog::Column>& columns,
+                                       const TransactionName& transaction) const {
     for (std::size_t i = 0; i < relation.columns.size(); ++i) {
         const auto& sent = relation.columns[i];
         const auto column = std::ranges::find(columns, sent.name, &catalog::Column::name);
         if (column == columns.end())
             throw Error(
                 Recovery::operator_action,
-                fmt::format("{} has a column {} on the source which {} on the target has not", table.name,
-                            pg::quote_identifier(sent.name), table.name),
+                fmt::format("{} has a column {} on the source which {} on the target has not (transaction {}, commit at "
+                            "{})",
+                            table.name, pg::quote_identifier(sent.name), table.name, transaction.xid,
+                            transaction.commit_lsn),
                 fmt::format(
                     "Run on the target: ALTER TABLE {} ADD COLUMN {} with the source's type; then go on with --resume",
                     table.name.quoted(), pg::quote_identifier(sent.name)));

@@ -134,6 +134,7 @@ inline void migrate_from_here(const MigrateOptions& given, const Operator& user,
                           .consistent_point = *consistent_point,
                           .skip_data = find_tables("--skip-table-data", options.skip_table_data,
                                                    catalog::tables(source, catalog::Sizes::estimated))};
+    for (const auto& path : options.search_path_for) static_cast<void>(parse_function_path(path));
     check_snapshot(store, layout, options, source);
     static_cast<void>(BaseCopy::find_tools(context, stop));  // before anything is changed
     store.set_fact(fact::options, save_options(options));
