@@ -29,7 +29,7 @@ public:
     [[nodiscard]] Script transaction();
     /// The rows that a table begins with.
     [[nodiscard]] std::string first_rows(const Table& table) {
-        return insert(table, 1, table.numbers) + (table.conflict_target ? " ON CONFLICT DO NOTHING" : "");
+        return insert(table, 1, table.numbers) + unless_there(table);
     }
 
     /// So many that the table is copied in parts: keys, and what else cannot be NULL.
@@ -67,6 +67,10 @@ private:
         if (table.changes == Changes::by_content) return chance_.between(1, 4);
         if (chance_.one_in(120)) return chance_.between(limits_.most_rows / 4, limits_.most_rows);
         return chance_.skewed(1, 40);
+    }
+    /// With the key named, because deferrable constraints cannot be asked.
+    static std::string unless_there(const Table& table) {
+        return table.conflict_target ? fmt::format(" ON CONFLICT ({}) DO NOTHING", table.key_list()) : "";
     }
     static std::string constant(std::int64_t number) { return fmt::format("({}::bigint)", number); }
 
@@ -182,7 +186,7 @@ inline std::string StatementMaker::insert_or_update(const Table& table) {
     const auto base = insert(table, number_of_a_row(table), count, true);
     if (!table.conflict_target) return base;
     const auto changes = changes_of_row(table);
-    if (changes.empty() || chance_.one_in(4)) return base + " ON CONFLICT DO NOTHING";
+    if (changes.empty() || chance_.one_in(4)) return base + unless_there(table);
     return fmt::format("{} ON CONFLICT ({}) DO UPDATE SET {}", base, table.key_list(),
                        set_list(changes, number_of_a_row(table)));
 }
@@ -406,8 +410,8 @@ inline std::string StatementMaker::many_rows(const Table& table, std::int64_t ro
     return fmt::format(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM generate_series(1000::bigint, {}::bigint) AS "
         "g(\"#\") "
-        "ON CONFLICT DO NOTHING",
-        table.name, columns, expressions, 1000 + rows);
+        "{}",
+        table.name, columns, expressions, 1000 + rows, unless_there(table));
 }
 
 }  // namespace tslive::random_workload
