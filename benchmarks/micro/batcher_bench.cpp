@@ -33,7 +33,8 @@ public:
     void apply_single(const apply::TargetTable&, const apply::Change& change, const apply::TransactionName&) {
         benchmark::DoNotOptimize(change.row.data());
     }
-    void truncate(std::span<const apply::TargetTable* const>, bool, const apply::TransactionName&) {}
+    void truncate(std::span<const apply::TargetTable* const>, apply::TruncateList, bool,
+                  const apply::TransactionName&) {}
     void commit(Lsn, ServerTime) {}
     void rollback() {}
 

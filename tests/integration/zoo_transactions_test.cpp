@@ -126,7 +126,7 @@ TEST(ZooTransaction, of_thousands_of_tables_arrives) {
                     tables));
     server.sql("postgres", "CREATE DATABASE target TEMPLATE source");
     const auto target = server.database("target");
-    Stream stream(source, {});
+    Stream stream(source, {}, [](migrate::ReceiverOptions&) {});
     source.sql(
         fmt::format("DO $$ BEGIN FOR i IN 1..{0} LOOP EXECUTE format('INSERT INTO t%s VALUES (1), (2)', i); END LOOP; "
                     "FOR i IN 1..{0} LOOP EXECUTE format('UPDATE t%s SET id = 3 WHERE id = 1', i); END LOOP; END $$",

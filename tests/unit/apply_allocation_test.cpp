@@ -125,12 +125,13 @@ public:
     }
     std::size_t values = 0;
 
-    const apply::TargetTable* table(const pgoutput::CachedRelation&) { return &table_; }
+    const apply::TargetTable* table(const pgoutput::CachedRelation&, const apply::TransactionName&) { return &table_; }
     void apply(const apply::Wave& wave, const apply::TransactionName&) {
         for (const auto& change : wave.changes) values += change.identity.size() + change.row.size();
     }
     void apply_single(const apply::TargetTable&, const apply::Change&, const apply::TransactionName&) {}
-    void truncate(std::span<const apply::TargetTable* const>, bool, const apply::TransactionName&) {}
+    void truncate(std::span<const apply::TargetTable* const>, apply::TruncateList, bool,
+                  const apply::TransactionName&) {}
     void commit(Lsn, ServerTime) {}
     void rollback() {}
 

@@ -164,7 +164,7 @@ TEST_F(BatcherTest, changes_that_the_tables_copy_holds_are_passed_over) {
     source.begin(150).insert(1, {"2", "x", "-"}).truncate({1, 2}).commit();
     batcher.commit();
     EXPECT_THAT(told(),
-                ElementsAre("b: insert(1 x -)", "truncate b", "a: insert(2 x -)", "truncate a b", "commit 155"));
+                ElementsAre("b: insert(1 x -)", "truncate only b", "a: insert(2 x -)", "truncate a b", "commit 155"));
 }
 
 TEST_F(BatcherTest, changes_of_tables_that_are_left_out_are_counted) {

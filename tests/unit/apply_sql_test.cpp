@@ -103,6 +103,7 @@ TEST(Sql, a_table_without_columns_takes_a_number_of_rows) {
     table.name = {"public", "e"};
     EXPECT_EQ(sql::insert(table), "INSERT INTO \"public\".\"e\" SELECT FROM generate_series(1, $1::bigint)");
     table.match = Match::by_content;
+    table.whole_rows = true;
     EXPECT_THAT(sql::remove_single(table), HasSubstr("WHERE true LIMIT 1"));
 }
 
