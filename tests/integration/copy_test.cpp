@@ -475,6 +475,19 @@ TEST_F(CopyTest, without_the_right_to_truncate_it_copies_all_the_same) {
     EXPECT_EQ(copy_part(source_session, target_session, Ledger(migration_id), tables[0], part, progress_).rows, 2000);
 }
 
+// CASES E24: neither ONLY nor FREEZE makes sense there.
+TEST_F(CopyTest, a_plain_table_arrives_in_one_that_the_target_has_partitioned) {
+    make_large_table("t", 2);
+    take_snapshot();
+    target_.sql(
+        "DROP TABLE t; CREATE TABLE t (id bigint PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+        "CREATE TABLE t_low PARTITION OF t FOR VALUES FROM (MINVALUE) TO (701); CREATE TABLE t_rest PARTITION OF t "
+        "DEFAULT");
+    EXPECT_EQ(find(copy(), "t").rows, 2000);
+    EXPECT_EQ(target_.count("t_low"), 700);
+    EXPECT_EQ(target_.count("t_rest"), 1300);
+}
+
 TEST_F(CopyTest, large_objects_arrive_whole_with_owner_and_comment) {
     source_.sql(
         "SELECT lo_from_bytea(4711, decode(repeat('00ff41', 1200000), 'hex')), lo_create(4712); COMMENT ON LARGE "
