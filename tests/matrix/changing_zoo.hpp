@@ -8,8 +8,16 @@
 
 #include "integration/harness/database.hpp"
 #include "integration/support/migration.hpp"
+#include "tslive/catalog/capabilities.hpp"
 
 namespace tslive::harness {
+
+/// Of a source: what it can send of a transaction before the commit, it does.
+[[nodiscard]] inline std::vector<std::string> source_settings(int major) {
+    std::vector<std::string> settings{"wal_level=logical"};
+    if (catalog::Capabilities{major * 10000}.streaming()) settings.emplace_back("logical_decoding_work_mem=64kB");
+    return settings;
+}
 
 /// The zoo, and what versions treat differently.
 inline void load_changing_zoo(const Database& database) {

@@ -31,7 +31,7 @@ protected:
 };
 
 TEST_P(NewerSource, is_copied_and_followed_through_changes_of_all_kinds) {
-    const ServerOptions options{.settings = {"wal_level=logical"}, .bin_dir = *bin_dir_of(GetParam())};
+    const ServerOptions options{.settings = source_settings(GetParam()), .bin_dir = *bin_dir_of(GetParam())};
     const TestServer source_server(options), target_server(options);
     const auto source = source_server.create_database("app"), target = target_server.create_database("app");
     for (const auto& database : {source, target}) {
@@ -40,7 +40,7 @@ TEST_P(NewerSource, is_copied_and_followed_through_changes_of_all_kinds) {
     }
     empty(target);
 
-    apply::Stream stream(source, {});
+    apply::Stream stream(source, {}, {});
     // A snapshot of another slot, as for tables that are copied later: their changes until then are passed over.
     auto keeper = pg::Connection::open(source.conninfo(), "keeper", {}, pg::ConnectionKind::replication);
     const auto slot = pg::read_created_slot(keeper.exec(pg::create_slot_command("keeper", pg::SlotLife::temporary)));

@@ -46,8 +46,9 @@ protected:
 };
 
 TEST_P(Matrix, moves_the_zoo_while_everything_in_it_changes) {
-    Migration migration({.source = {.settings = {"wal_level=logical"}, .bin_dir = *bin_dir_of(GetParam().source)},
-                         .target = {.bin_dir = *bin_dir_of(GetParam().target)}});
+    Migration migration(
+        {.source = {.settings = source_settings(GetParam().source), .bin_dir = *bin_dir_of(GetParam().source)},
+         .target = {.bin_dir = *bin_dir_of(GetParam().target)}});
     auto& source = migration.pair.source;
     load_changing_zoo(source);
     const auto workload = std::make_shared<MixedWorkload>(MixedOptions{.truncate = true});
