@@ -61,7 +61,7 @@ TEST_P(Matrix, moves_the_zoo_while_everything_in_it_changes) {
     Writer writer{source, workload};
     migration.take_snapshot();
     Gate gate{migration.pair.target, 9000};
-    migration.start({"--split-tables-larger-than", "1MB"});
+    migration.start({"--split-tables-larger-than", "1MB", "--refresh-matviews"});
     gate.wait_until_reached();
     change_everything(source, 1);  // the base copy cannot end meanwhile
     writer.wait_for_commits(100);

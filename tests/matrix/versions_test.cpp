@@ -77,10 +77,10 @@ TEST_P(Source, refuses_no_statement_of_the_application_because_of_a_publication)
 
     auto unpublished = texts(plan.inserts_only);
     std::erase_if(unpublished, [](const std::string& name) { return !name.starts_with("public."); });
-    if (GetParam() < 18) EXPECT_THAT(unpublished, UnorderedElementsAre("public.unique_only"));
-    else
-        EXPECT_THAT(unpublished, UnorderedElementsAre("public.unique_only", "public.stored_full", "public.stored_key",
-                                                      "public.stored_index"));
+    // A key that no version sends whole names no row; what is new in 18 is that FULL is refused as well.
+    std::vector<std::string> expected{"public.unique_only", "public.stored_key", "public.stored_index"};
+    if (GetParam() >= 18) expected.emplace_back("public.stored_full");
+    EXPECT_THAT(unpublished, testing::UnorderedElementsAreArray(expected));
 }
 
 // CASES F6: only from 14 on is a ctid range read without the rest of the table, and only where ctid is a block of the heap.
