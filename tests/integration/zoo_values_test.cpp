@@ -9,13 +9,15 @@ using testing::IsEmpty;
 class ZooValues : public ApplyTest {
 protected:
     void load() const {
-        for (const auto& database : {source, target, single}) database.load_zoo({"values"});
+        for (const auto& database : {source, target}) database.load_zoo({"values"});
     }
-    /// In every table of these kinds, see zoo/values.sql. What it does has then to be on both targets.
+    /// In every table of these kinds, see zoo/values.sql. What it does has then to be on the target. (Not on
+    /// `single`: a row at a time is what the tables "full" and changes of keys are anyway.)
     void change(std::string_view kinds, std::string_view statement) const {
         SCOPED_TRACE(statement);
         source.sql(fmt::format("CALL zoo_values.change('{}', {})", kinds, pg::quote_literal(statement)));
-        apply_and_compare();
+        ASSERT_NO_THROW(apply());
+        expect_equal();
     }
 };
 
@@ -40,17 +42,17 @@ TEST_F(ZooValues, every_value_arrives_as_it_is_by_every_kind_of_change) {
     load();
     start();
     change("{plain,held,full}",
-           "INSERT INTO {t} (id, neighbour, {columns}) SELECT id + 100, 1, {columns} FROM {t} WHERE id < 32");
+           "INSERT INTO {t} (id, neighbour, {columns}) SELECT id + 500, 1, {columns} FROM {t} WHERE id < 32");
     change("{plain,held}",  // enough rows for COPY
            "INSERT INTO {t} (id, neighbour, {columns}) SELECT id + 1000 * i, i, {columns} FROM {t}, "
-           "generate_series(1, 4) i WHERE id < 100");
+           "generate_series(1, 4) i WHERE id < 300");
     change("{plain,held}", "UPDATE {t} SET id = -id WHERE id BETWEEN 1000 AND 1999; DELETE FROM {t} WHERE id > 1999");
     change(
         "{plain,held,full}",
         "UPDATE {t} AS t SET ({columns}) = ROW({o.columns}) FROM (SELECT lead(id, 1, 1) OVER (ORDER BY id) AS place, "
-        "{columns} FROM {t} WHERE id BETWEEN 1 AND 99) o WHERE t.id = o.place");
+        "{columns} FROM {t} WHERE id BETWEEN 1 AND 499) o WHERE t.id = o.place");
     change("{plain,held,full}",
-           "UPDATE {t} AS t SET ({columns}) = ROW({o.columns}) FROM {t} o WHERE t.id < 32 AND o.id = t.id + 100");
+           "UPDATE {t} AS t SET ({columns}) = ROW({o.columns}) FROM {t} o WHERE t.id < 32 AND o.id = t.id + 500");
     change("{plain,held,full,key,domain key}", "UPDATE {t} SET neighbour = neighbour + 1");
     change("{key,domain key}", "DELETE FROM {t} WHERE ctid IN (SELECT ctid FROM {t} LIMIT 2)");
     change("{key,domain key}",

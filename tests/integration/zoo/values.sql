@@ -35,7 +35,7 @@ INSERT INTO samples VALUES
     ('bool', '{t,f}'),
     ('bytea', ARRAY['\x', '\x00', '\x5c', '\x27', '\x0a0d09', '\xdeadbeef', '\x' || repeat('ff', 300),
                     '\x' || (SELECT string_agg(lpad(to_hex(i), 2, '0'), '' ORDER BY i) FROM generate_series(0, 255) i)]),
-    ('"char"', ARRAY['', 'a', '\', '''', '"', ',', '{', E'\n', E'\t', ' ', '0', E'\x01', E'\x7f']),
+    ('"char"', ARRAY['', 'a', '\', '''', '"', ',', '{', E'\n', E'\t', ' ', '0', E'\x01', E'\x7f', '\303']),
     ('name', ARRAY['', 'a', 'NULL', ' blanks ', E'\\N', '"q"', 'it''s', E'li\nne', repeat('x', 63), repeat('é', 31), repeat('表', 21), '😀', '{a,b}']),
     ('int2', '{0,1,-1,32767,-32768}'), ('int4', '{0,1,-1,2147483647,-2147483648}'),
     ('int8', '{0,1,-1,9223372036854775807,-9223372036854775808,9007199254740993}'),

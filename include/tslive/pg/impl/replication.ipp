@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "tslive/pg/quote.hpp"
@@ -40,13 +41,38 @@ inline ReplicationStream::ReplicationStream(Connection& replication, const Strea
                     fmt::format("START_REPLICATION was answered with {}", PQresStatus(result.status())));
 }
 
+namespace detail {
+
+/// Why the server cannot go on decoding, and where: its context names the position.
+[[nodiscard]] inline ServerError decoding_stopped(const ServerError& error) {
+    auto context = error.report().context;
+    std::ranges::replace(context, '\n', ' ');
+    const auto doing = fmt::format("the source cannot send further changes{}{}{}", context.empty() ? "" : " (", context,
+                                   context.empty() ? "" : ")");
+    const auto kind = error.state().code_class();
+    if (kind != "XX" && kind != "53" && kind != "54") return error.with_context(doing);
+    return error.with_context(doing,
+                              "If it is memory that cannot be allocated: a row is longer than the 1 GB that PostgreSQL "
+                              "can send as one change, and "
+                              "the slot cannot pass it (pg_waldump shows the table at that position). Make such rows "
+                              "shorter on the source, then "
+                              "remove this migration with ts-clean and begin a new one. Else see the source's log");
+}
+
+}  // namespace detail
+
 inline std::optional<StreamEvent> ReplicationStream::poll() {
     char* raw = nullptr;
     const int length = PQgetCopyData(connection_->native(), &raw, 1);
     current_.reset(raw);
     if (length == 0) return std::nullopt;
     if (length == -1) {  // CopyDone: the server is shutting down, or says in an error why it stopped
-        connection_->finish_statement();
+        try {
+            connection_->finish_statement();
+        } catch (const ServerError& error) {
+            if (error.recovery() == Recovery::reconnect) throw;
+            throw detail::decoding_stopped(error);
+        }
         throw Error(Recovery::reconnect, "the source ended the replication stream");
     }
     if (length < 0) {
