@@ -86,5 +86,32 @@ TEST(ZooMigration, carries_every_value_in_binary_form_where_the_types_are_alike_
     EXPECT_TRUE(migration.is_equal());
 }
 
+TEST(ZooMigration, carries_what_extensions_store) {
+    Migration migration;
+    const auto& source = migration.pair.source;
+    if (!source.holds("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'postgis')"))
+        GTEST_SKIP() << "extension postgis";
+    source.sql(
+        R"sql(CREATE SCHEMA gis; CREATE EXTENSION postgis SCHEMA gis; CREATE EXTENSION pg_trgm; CREATE EXTENSION pgcrypto; SET search_path = public, gis;
+        CREATE TABLE places (id int PRIMARY KEY, name text, g geometry, p geometry(PointZ, 4326), gg geography(Point), ga geometry[], b box2d, b3 box3d, secret bytea);
+        INSERT INTO places SELECT i, 'place ' || i, 'GEOMETRYCOLLECTION(POINT(1 2),LINESTRING(0 0,1e-300 0.1),POLYGON EMPTY)', ST_SetSRID(ST_MakePoint(i, 0.1, -0.0), 4326),
+            ST_MakePoint(i, 0.1)::geography, ARRAY['POINT EMPTY'::geometry, NULL, 'SRID=3857;MULTIPOINT M (1 2 3)'], 'BOX(0 0,1 1)', 'BOX3D(0 0 0,1 1 1)', digest(i::text, 'sha256')
+            FROM generate_series(1, 40) i;
+        CREATE INDEX places_by_place ON places USING gist (g); CREATE INDEX places_by_name ON places USING gin (name gin_trgm_ops);
+        CREATE TABLE by_place (g geometry PRIMARY KEY, v int); INSERT INTO by_place SELECT ST_MakePoint(i, -i), i FROM generate_series(1, 5) i;
+        INSERT INTO spatial_ref_sys (srid, auth_name, proj4text) VALUES (990001, 'mine', '+proj=longlat'))sql");
+    migration.take_snapshot();
+    source.sql(
+        "SET search_path = public, gis; INSERT INTO places SELECT id + 100, name, g, p, gg, ga, b, b3, secret FROM "
+        "places");
+    migration.start();
+    migration.wait_until_caught_up();
+    source.sql(
+        R"sql(SET search_path = public, gis; UPDATE places SET g = ST_Translate(g, 0.1, 0), ga = NULL WHERE id < 9; UPDATE places SET gg = NULL, id = -id WHERE id = 20;
+        DELETE FROM places WHERE id > 130; UPDATE by_place SET v = 0; UPDATE by_place SET g = ST_MakePoint(9, 9) WHERE v = 0 AND ST_X(g) = 1; DELETE FROM by_place WHERE ST_X(g) = 2)sql");
+    migration.switch_over();
+    EXPECT_TRUE(migration.is_equal());
+}
+
 }  // namespace
 }  // namespace tslive::harness
