@@ -110,6 +110,7 @@ private:
         check(source_, "source.large_objects", check_large_objects);
         check(source_, "source.materialized_views", check_materialized_views);
         check(source_, "source.search_path", check_search_path);
+        check(source_, "source.skipped_extensions", [&](End& e) { return check_skipped_extensions(e, options_); });
         check(source_, "source.replica_triggers", check_replica_triggers);
     }
 
@@ -132,7 +133,6 @@ private:
         });
         check_both("target.collations", check_collations);
         check_both("target.extensions", [&](End& s, End& t) { return check_extensions(s, t, options_); });
-        check(source_, "source.skipped_extensions", [&](End& e) { return check_skipped_extensions(e, options_); });
         check_both("target.privileges", check_target_privileges);
         check_both("target.roles", [&](End& s, End& t) { return check_roles(s, t, options_); });
         check_both("target.empty", [&](End& s, End& t) { return check_empty_target(s, t, options_); });
