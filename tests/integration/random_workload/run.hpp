@@ -61,7 +61,8 @@ public:
         : options_(std::move(options)), chance_(options_.seed), migration_(pair_options()),
           schema_(make_schema(migration_.pair.source.connect().server_version())) {
         auto drawn = chance_.branch("run");
-        if (options_.sessions == 0) options_.sessions = drawn.between(1, 5);
+        const auto sessions = drawn.between(1, 5);
+        if (options_.sessions == 0) options_.sessions = sessions;
         arguments_ = {"--table-jobs",
                       fmt::format("{}", drawn.between(1, 4)),
                       "--index-jobs",
