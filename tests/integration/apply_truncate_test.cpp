@@ -41,6 +41,21 @@ TEST_F(ApplyTruncate, reaches_partitioned_tables_that_refer_to_it) {
     apply_and_compare();
 }
 
+TEST_F(ApplyTruncate, reaches_unlogged_tables_that_refer_to_it) {
+    everywhere(R"sql(
+        CREATE TABLE parent (id int PRIMARY KEY);
+        CREATE UNLOGGED TABLE u (id int PRIMARY KEY, parent int REFERENCES parent);
+        CREATE UNLOGGED TABLE "Of u" (u int REFERENCES u);
+        INSERT INTO parent VALUES (1);
+        INSERT INTO u VALUES (1, 1);
+        INSERT INTO "Of u" VALUES (1);
+    )sql");
+    start();
+    source.sql("TRUNCATE parent CASCADE; INSERT INTO parent VALUES (2)");
+    apply_and_compare();
+    EXPECT_EQ(target.count("u"), 0);
+}
+
 TEST_F(ApplyTruncate, does_not_reach_rows_that_only_the_target_has) {
     everywhere(R"sql(
         CREATE TABLE parent (id int PRIMARY KEY);

@@ -270,6 +270,10 @@ TEST_F(IntakeTest, what_cannot_be_is_refused) {
     spools.take(start(70, true));
     spools.take(stop());
     EXPECT_THAT(problem(start(70, true)), HasSubstr("says that it is the first, and is not"));
+    spools.take(start(70, false));
+    for (const auto& message : {start(80, true), begin(20), commit(20), stream_commit(70, 30), stream_abort(70, 70)})
+        EXPECT_THAT(problem(message), HasSubstr("no transaction id inside a streamed block"));
+    spools.take(stop());
     spools.take(begin(20));
     EXPECT_THAT(problem(start(80, true)), HasSubstr("begins inside a transaction"));
 }

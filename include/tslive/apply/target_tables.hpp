@@ -99,7 +99,10 @@ class TargetTables {
 public:
     TargetTables(pg::Connection& target, SourceKnowledge knowledge)
         : target_(&target), knowledge_(std::move(knowledge)) {
-        target.exec("SET plan_cache_mode = force_generic_plan");  // thousands of tables may be looked up one by one
+        // Thousands of tables may be looked up one by one, and none of that reads a catalog whole.
+        target.exec(
+            "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET "
+            "enable_mergejoin = off; SET max_parallel_workers_per_gather = 0");
     }
 
     /// @returns nothing for a relation whose changes are left out; else an object that lives as long as this one

@@ -99,6 +99,9 @@ private:
 
     std::size_t take_streamed(pgoutput::MessageType type, Lsn lsn, Bytes message) {
         using pgoutput::MessageType;
+        // Refused before it is kept: once the commit is confirmed, nobody can send it again.
+        if (type != MessageType::stream_stop && type != MessageType::origin)
+            static_cast<void>(pgoutput::streamed_xid(message));
         streamed_->append(lsn, message);
         if (type == MessageType::stream_stop) {
             streamed_->end_block();

@@ -74,9 +74,11 @@ public:
     /// Waits until something may have arrived. @returns false after `timeout`
     bool wait(std::chrono::milliseconds timeout) { return connection_->wait_input(false, timeout); }
 
+    enum class Answer { none, keepalive };
     /// Tells the source how far we are, so that it may discard WAL before `durable`. Write, flush and apply are all the same: what a
     /// power cut here cannot take back (law 1).
-    void send_status(Lsn durable);
+    /// @param answer  keepalive: one is asked for at once. It tells how far a source is that has nothing to send
+    void send_status(Lsn durable, Answer answer = Answer::none);
 
 private:
     Connection* connection_;

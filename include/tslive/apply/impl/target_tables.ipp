@@ -82,8 +82,9 @@ inline std::optional<TargetTables::Found> TargetTables::find(const catalog::Qual
             "UNION ALL SELECT i.inhrelid, c.relkind, c.relpersistence, depth + 1 FROM tree "
             "JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid "
             "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE tree.relkind = 'p') "
-            "SELECT oid, relkind, EXISTS (SELECT FROM {} WHERE f.enabled IN ('A', 'R') AND f.relation IN (SELECT oid "
-            "FROM tree)), relpersistence FROM tree ORDER BY depth LIMIT 1",
+            "SELECT oid, relkind, EXISTS (SELECT FROM tree CROSS JOIN LATERAL (SELECT FROM {} WHERE f.relation = "
+            "tree.oid "
+            "AND f.enabled IN ('A', 'R') OFFSET 0) AS found), relpersistence FROM tree ORDER BY depth LIMIT 1",
             catalog::detail::triggers_and_rules),
         pg::Params{}.text(name.schema).text(name.name));
     if (row.empty()) return std::nullopt;
@@ -109,12 +110,13 @@ inline void TargetTables::refuse_triggers(const Found& found, const TransactionN
             statements += trigger.disable_sql() + "; ";
         }
     if (names.empty()) return;  // gone in the meantime, or of an extension
-    throw Error(Recovery::operator_action,
-                fmt::format("changes of {} would set off what has acted on the source already: {} (transaction {}, commit "
-                            "at {})",
-                            found.name, names, transaction.xid, transaction.commit_lsn),
-                fmt::format("Run on the target: {}then go on with --resume, and enable it again after the switch-over",
-                            statements));
+    throw Error(
+        Recovery::operator_action,
+        fmt::format("changes of {} would set off what has acted on the source already: {} (transaction {}, commit "
+                    "at {})",
+                    found.name, names, transaction.xid, transaction.commit_lsn),
+        fmt::format("Run on the target: {}then go on with --resume, and enable it again after the switch-over",
+                    statements));
 }
 
 inline void TargetTables::refuse_values_that_never_come(const TargetTable& table,
@@ -207,10 +209,10 @@ inline void TargetTables::take_columns(TargetTable& table, const pgoutput::Cache
         if (column == columns.end())
             throw Error(
                 Recovery::operator_action,
-                fmt::format("{} has a column {} on the source which {} on the target has not (transaction {}, commit at "
-                            "{})",
-                            table.name, pg::quote_identifier(sent.name), table.name, transaction.xid,
-                            transaction.commit_lsn),
+                fmt::format(
+                    "{} has a column {} on the source which {} on the target has not (transaction {}, commit at "
+                    "{})",
+                    table.name, pg::quote_identifier(sent.name), table.name, transaction.xid, transaction.commit_lsn),
                 fmt::format(
                     "Run on the target: ALTER TABLE {} ADD COLUMN {} with the source's type; then go on with --resume",
                     table.name.quoted(), pg::quote_identifier(sent.name)));
@@ -299,11 +301,18 @@ inline std::vector<catalog::QualifiedName> TargetTables::emptied_with(std::span<
         "UNION ALL SELECT below.root, c.oid, c.relkind FROM below "
         "JOIN pg_catalog.pg_inherits i ON i.inhparent = below.oid JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid), "
         "emptied AS (SELECT root FROM below LEFT JOIN named USING (oid) GROUP BY root "
-        "HAVING bool_and(relkind = 'p' OR named.oid IS NOT NULL)) "
-        "SELECT n.nspname, c.relname FROM emptied JOIN pg_catalog.pg_class c ON c.oid = emptied.root "
-        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.conrelid = emptied.root "
-        "AND (f.confrelid IN (SELECT oid FROM named) OR f.confrelid IN (SELECT root FROM emptied)))",
+        "HAVING bool_and(relkind = 'p' OR named.oid IS NOT NULL)), "
+        // Never in the stream, and copied whole at the switch-over. Only other unlogged tables can refer to one.
+        "unlogged AS (SELECT f.conrelid AS oid FROM pg_catalog.pg_constraint f "
+        "JOIN pg_catalog.pg_class c ON c.oid = f.conrelid "
+        "WHERE f.contype = 'f' AND c.relpersistence = 'u' AND f.confrelid IN (SELECT oid FROM named) "
+        "UNION SELECT f.conrelid FROM pg_catalog.pg_constraint f JOIN unlogged ON f.confrelid = unlogged.oid "
+        "WHERE f.contype = 'f') "
+        "SELECT n.nspname, c.relname FROM (SELECT root FROM emptied WHERE EXISTS ("
+        "SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.conrelid = emptied.root "
+        "AND (f.confrelid IN (SELECT oid FROM named) OR f.confrelid IN (SELECT root FROM emptied))) "
+        "UNION SELECT oid FROM unlogged WHERE oid NOT IN (SELECT oid FROM named)) AS too (oid) "
+        "JOIN pg_catalog.pg_class c ON c.oid = too.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         named));
     std::vector<catalog::QualifiedName> names;
     for (int row = 0; row < found.rows(); ++row) names.push_back({found.text(row, 0), found.text(row, 1)});

@@ -40,6 +40,7 @@ inline constexpr std::chrono::milliseconds settle_time{2};
 /// Unix socket holds some hundred small messages, and the source stops decoding when it is full.
 inline constexpr std::chrono::microseconds gulp_pause{500};
 inline constexpr std::chrono::milliseconds quiet_time{100};
+inline constexpr std::chrono::milliseconds idle_time{1'000};
 inline constexpr std::chrono::seconds status_interval{10};
 inline constexpr std::chrono::milliseconds space_interval{500};
 inline constexpr std::size_t most_unsynced_bytes = 8U << 20;
@@ -157,8 +158,12 @@ inline void Receiver::run_session(Waiter& waiter) {
         } else {
             const auto patience = session.unsynced_bytes > 0            ? detail::settle_time
                                   : session.quiet_until > session.noted ? detail::quiet_time
-                                                                        : std::chrono::milliseconds{1'000};
-            session.stream.wait(patience);
+                                                                        : detail::idle_time;
+            if (!session.stream.wait(patience) && patience == detail::idle_time) {
+                // By itself an idle source says how far it is twice in wal_sender_timeout, and never without one.
+                session.stream.send_status(session.confirmed, pg::ReplicationStream::Answer::keepalive);
+                session.status_at = std::chrono::steady_clock::now();
+            }
         }
     }
 }

@@ -105,7 +105,7 @@ inline std::optional<StreamEvent> ReplicationStream::poll() {
     throw DecodeError(fmt::format("unknown message '{}' in the replication stream", type), 0, type);
 }
 
-inline void ReplicationStream::send_status(Lsn durable) {
+inline void ReplicationStream::send_status(Lsn durable, Answer answer) {
     std::array<std::byte, 1 + 8 + 8 + 8 + 8 + 1> message{};
     message[0] = std::byte{'r'};
     store_be(message.data() + 1, durable.value);
@@ -113,6 +113,7 @@ inline void ReplicationStream::send_status(Lsn durable) {
     store_be(message.data() + 17, durable.value);
     const auto now = ServerTime::from(std::chrono::system_clock::now());
     store_be(message.data() + 25, static_cast<std::uint64_t>(now.microseconds));
+    message[33] = std::byte{answer == Answer::keepalive};
     const int sent = PQputCopyData(connection_->native(), reinterpret_cast<const char*>(message.data()),
                                    static_cast<int>(message.size()));
     if (sent < 0) throw detail::connection_lost(connection_->native(), "replication stream");
