@@ -92,6 +92,7 @@ TEST_F(Retire, what_is_let_go_is_not_needed_after_a_crash_of_the_target) {
             names.insert(file.path().filename());
         return names;
     };
+    std::size_t retired = 0;
     for (int round = 0; round < 4; ++round) {
         for (int i = 0; i < 20; ++i)
             source.sql(fmt::format("INSERT INTO t SELECT {0} + g, md5(({0} + g)::text) FROM generate_series(1, 20) g",
@@ -104,10 +105,12 @@ TEST_F(Retire, what_is_let_go_is_not_needed_after_a_crash_of_the_target) {
             Origin origin(connection, stream->names().origin(), {});
             stream->receiver().retire_before(origin.flushed_progress());
         }
-        EXPECT_LT(segments().size(), before.size());
+        // A segment that begins inside a transaction keeps the one before it: not each round has one that may go.
+        retired += before.size() - segments().size();
         target_server->kill_9();
         target_server->start();
     }
+    EXPECT_GT(retired, 0U);
     apply();
     expect_equal();
 }
