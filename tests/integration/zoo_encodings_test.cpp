@@ -7,6 +7,7 @@ namespace {
 /// Words as bytes of our sessions: UTF-8, or whatever where the source is in SQL_ASCII.
 struct Encodings {
     std::string source, target, word, other;
+    friend void PrintTo(const Encodings& of, std::ostream* out) { *out << of.source << " to " << of.target; }
 };
 
 class ZooEncodings : public testing::TestWithParam<Encodings> {

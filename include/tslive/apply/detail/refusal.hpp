@@ -52,7 +52,8 @@ inline constexpr std::string_view apply_remedy =
         fmt::format("changes of {} came in binary form, and its columns on the target are not of the source's "
                     "types: {} (transaction {}, commit at {})",
                     table.name, columns, transaction.xid, transaction.commit_lsn),
-        "Give the columns of the target's table the source's types until the switch-over, then go on with --resume"};
+        "Give the columns of the target's table the source's types until the switch-over, and take columns of domain "
+        "types away that only the target has; then go on with --resume"};
 }
 
 /// With what the server itself advises, which is the better half where it is short of a resource.
