@@ -34,6 +34,28 @@ TEST(Spool, what_was_appended_is_read_back_in_order) {
     EXPECT_EQ(read_all(scratch / "spool"), records);
 }
 
+struct CountedSyncs {
+    int* syncs;
+    void append(Bytes) {}
+    void sync() { ++*syncs; }
+};
+
+TEST(Spool, thousands_of_transactions_are_made_durable_together) {
+    const ScratchDirectory scratch;
+    int syncs = 0;
+    auto writer = Writer<CountedSyncs>::open(scratch / "spool", stream, {}, [&](const fs::path& path) {
+        if (!fs::exists(path)) write_file(path, "");
+        return CountedSyncs{&syncs};
+    });
+    const int before = syncs;
+    for (std::uint64_t end = 10; end <= 50'000; end += 10) {
+        writer.append(RecordKind::message, {end - 1}, as_bytes("a row"));
+        writer.boundary({end});
+    }
+    EXPECT_EQ(writer.sync(), Lsn{50'000});
+    EXPECT_EQ(syncs - before, 1);
+}
+
 TEST(Spool, random_streams_come_back_whatever_the_sizes_of_blocks_and_segments) {
     for (std::uint32_t seed = 1; seed <= 40; ++seed) {
         const ScratchDirectory scratch;
