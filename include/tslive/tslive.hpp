@@ -72,6 +72,7 @@
 #include "tslive/snapshot/keepers.hpp"
 #include "tslive/snapshot/names.hpp"
 #include "tslive/snapshot/publications.hpp"
+#include "tslive/snapshot/retention.hpp"
 #include "tslive/snapshot/slot.hpp"
 #include "tslive/schema/attempt.hpp"
 #include "tslive/schema/child.hpp"

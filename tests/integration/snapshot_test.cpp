@@ -1,6 +1,7 @@
 #include <future>
 
 #include "integration/support/migration.hpp"
+#include "tslive/snapshot/retention.hpp"
 #include "tslive/snapshot/slot.hpp"
 
 namespace tslive::harness {
@@ -259,6 +260,19 @@ TEST(CreateSlot, begins_again_when_the_server_has_waited_long_enough) {
     blocker.exec("COMMIT");
     EXPECT_EQ(created.get().name, "patient");
     EXPECT_EQ(source.database().count("pg_replication_slots"), 1);
+}
+
+TEST(RetentionOfASlot, is_what_the_server_says) {
+    harness::TestServer server{"wal_level=logical", "max_slot_wal_keep_size=1GB"};
+    auto session = server.database().connect("test");
+    EXPECT_FALSE(snapshot::retention(session, "nobody's"));
+    session.exec("SELECT pg_create_logical_replication_slot('idle', 'pgoutput')");
+    const auto before = snapshot::retention(session, "idle").value();
+    ASSERT_TRUE(before.safe_bytes);
+    session.exec("SELECT pg_switch_wal(); CREATE TABLE t AS SELECT generate_series(1, 1000); SELECT pg_switch_wal()");
+    const auto after = snapshot::retention(session, "idle").value();
+    EXPECT_GT(after.bytes, before.bytes);
+    EXPECT_LT(after.safe_bytes.value(), *before.safe_bytes);
 }
 
 }  // namespace

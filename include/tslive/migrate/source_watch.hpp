@@ -15,15 +15,16 @@
 #include "tslive/migrate/facts.hpp"
 #include "tslive/migrate/table_marks.hpp"
 #include "tslive/snapshot/publications.hpp"
+#include "tslive/snapshot/retention.hpp"
 
 namespace tslive::migrate {
 
 /// Looks after the source while a migration runs (law 10): a table that loses its replica identity while it is published for UPDATE
 /// would make the application's own UPDATE fail (CASES A1). It is taken out of the publication at once, and the migration stops: from
-/// then on its changes are missing. One thread.
+/// then on its changes are missing. What the source has to keep for us is watched, too, and said before it hurts. One thread.
 class SourceWatch {
 public:
-    explicit SourceWatch(const Context& context) : context_(context) {}
+    explicit SourceWatch(const Context& context) : context_(context), retention_(context.names.slot()) {}
 
     /// Until stopped. @throws Error (operator_action) when a table had to be taken out
     void run(const std::stop_token& stop) {
@@ -52,6 +53,8 @@ private:
     void look(pg::Connection& source) {
         expect_publications(source);
         expect_identities(source);
+        if (const auto kept = snapshot::retention(source, context_.names.slot()))
+            for (const auto& warning : retention_.take(*kept)) log::warning("{}", warning);
     }
 
     /// The server finds out at the next change that it decodes, in words that help nobody (CASES B5).
@@ -82,6 +85,7 @@ private:
     }
 
     const Context& context_;
+    snapshot::RetentionWarnings retention_;
 };
 
 }  // namespace tslive::migrate
