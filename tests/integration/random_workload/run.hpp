@@ -164,7 +164,7 @@ inline void Run::make_source() {
     }
     auto chance = chance_.branch("database");
     for (const auto* zoo : {"types", "names", "identities", "partitions"})
-        if (chance.one_in(8))
+        if (chance.one_in(8) && !schema_.binary)
             source.load(std::filesystem::path{TSLIVE_SOURCE_DIR} / "tests/integration/zoo" /
                         fmt::format("{}.sql", zoo));
     const auto name = pg::quote_identifier(source.name());
@@ -304,11 +304,14 @@ inline std::string Run::line(double seconds, bool equal) const {
     const auto numbers = tally_.numbers();
     std::string refused;
     for (const auto& [state, count] : numbers.refused) refused += fmt::format(" {}:{}", state, count);
+    const auto said = said_ + (migration_.migrate ? migration_.migrate->output() : "");
+    const auto* form = said.find("Changes travel in binary form") == std::string::npos ? "as text" : "in binary form";
     return fmt::format(
-        "seed {}: {}; {} tables, {} sessions; {} transactions committed, {} rolled back; rows {} inserted, {} updated, "
+        "seed {}: {}; {} tables, changes {}, {} sessions; {} transactions committed, {} rolled back; rows {} inserted, "
+        "{} updated, "
         "{} deleted; {} "
         "truncates; {:.1f} MB of WAL; {:.1f} s; faults: {}; refused:{}",
-        options_.seed, equal ? "equal" : "NOT EQUAL", schema_.tables.size(), options_.sessions, numbers.committed,
+        options_.seed, equal ? "equal" : "NOT EQUAL", schema_.tables.size(), form, options_.sessions, numbers.committed,
         numbers.rolled_back, numbers.rows.inserted, numbers.rows.updated, numbers.rows.deleted, numbers.rows.truncates,
         static_cast<double>(wal_bytes_) / 1e6, seconds,
         done_.empty() ? "none" : fmt::format("{}", fmt::join(done_, ", ")), refused.empty() ? " none" : refused);

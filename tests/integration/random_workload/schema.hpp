@@ -64,6 +64,7 @@ struct Schema {
     std::vector<std::string> sql;  ///< what makes it, in order
     std::vector<Table> tables;
     std::vector<std::string> sequences;
+    bool binary = false;  ///< no column is of a type whose changes have to travel as text
 };
 
 }  // namespace tslive::random_workload

@@ -28,6 +28,8 @@ class SchemaMaker {
 public:
     SchemaMaker(const Chance& chance, const SchemaLimits& limits)
         : chance_(chance), names_(chance.branch("names")), types_(value_types(limits.server_version)), limits_(limits) {
+        made_.binary = chance.branch("binary").one_in(3);
+        if (made_.binary) std::erase_if(types_, [](const ValueType& type) { return !travels_in_binary(type.sql); });
     }
 
     [[nodiscard]] Schema make();
@@ -124,7 +126,9 @@ inline void SchemaMaker::draw_key(Draft& draft) {
         draft.columns.push_back(fmt::format("{} {}", key.back().name, key.back().type));
         return &draft.columns.back();
     };
-    switch (chance_.between(1, 24)) {
+    auto kind = chance_.between(1, 24);
+    if (made_.binary && (kind == 18 || kind == 20 || kind == 22)) kind = 1;  // users' own types
+    switch (kind) {
         case 1:
         case 2:
         case 3:

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -172,6 +174,19 @@ inline std::vector<ValueType> all_value_types() {
 }  // namespace detail
 
 /// Those that a server of this version has.
+/// Whether changes of such a column may travel in binary form: it is, or is an array of, a built-in type of those that the
+/// tool trusts (catalog/binary_types.hpp, which names them by number). What is not sure is not.
+[[nodiscard]] inline bool travels_in_binary(std::string_view sql) {
+    constexpr std::array plain{"smallint",    "int",       "bigint",    "numeric", "real",    "double precision",
+                               "text",        "varchar",   "char",      "bytea",   "boolean", "date",
+                               "time",        "timestamp", "uuid",      "json",    "jsonb",   "inet",
+                               "timestamptz", "interval",  "money",     "bit",     "point",   "macaddr",
+                               "int4range",   "numrange",  "tstzrange", "tsvector"};
+    sql = sql.substr(0, sql.find(" COLLATE"));
+    sql = sql.substr(0, sql.find_first_of("([\""));
+    return std::ranges::find(plain, sql) != plain.end();
+}
+
 [[nodiscard]] inline std::vector<ValueType> value_types(int server_version) {
     auto types = detail::all_value_types();
     std::erase_if(types, [&](const ValueType& type) { return type.since > server_version; });
