@@ -65,7 +65,7 @@ private:
                 throw Error(
                     Recovery::operator_action, fmt::format("somebody dropped the publication {} on the source", name),
                     "A slot does not find a publication that was made after the changes it decodes, so another one "
-                    "of that name is of no use. Remove this migration with the clean command, and begin a new one");
+                    "of that name is of no use. Run ts-clean and begin a new migration");
     }
 
     void expect_identities(pg::Connection& source) {
