@@ -103,7 +103,7 @@ TEST_F(DriftOfTables, whose_publication_is_dropped_end_the_migration_with_the_re
     source().sql(fmt::format("DROP PUBLICATION tslive_{}_identity", migration.id()));
     migration.migrate->expect_exit(3);
     EXPECT_THAT(migration.migrate->output(),
-                AllOf(HasSubstr("somebody dropped the publication tslive_"), HasSubstr("begin a new one")));
+                AllOf(HasSubstr("somebody dropped the publication tslive_"), HasSubstr("begin a new migration")));
 }
 
 TEST_F(DriftOfTables, that_were_made_again_on_the_target_get_their_old_rows_again) {

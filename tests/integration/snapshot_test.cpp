@@ -262,6 +262,13 @@ TEST(CreateSlot, begins_again_when_the_server_has_waited_long_enough) {
     EXPECT_EQ(source.database().count("pg_replication_slots"), 1);
 }
 
+TEST(RetentionOfASlot, has_no_end_where_nobody_set_one) {
+    harness::TestServer server{"wal_level=logical"};
+    auto session = server.database().connect("test");
+    session.exec("SELECT pg_create_logical_replication_slot('idle', 'pgoutput')");
+    EXPECT_EQ(snapshot::retention(session, "idle").value().safe_bytes, std::nullopt);
+}
+
 TEST(RetentionOfASlot, is_what_the_server_says) {
     harness::TestServer server{"wal_level=logical", "max_slot_wal_keep_size=1GB"};
     auto session = server.database().connect("test");

@@ -31,7 +31,8 @@ struct Retention {
         fmt::format("SELECT greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn), "
                     "0)::pg_catalog.int8, {} FROM pg_catalog.pg_replication_slots WHERE slot_name = $1 AND restart_lsn "
                     "IS NOT NULL",
-                    limited ? "greatest(safe_wal_size, 0)" : "NULL::pg_catalog.int8"),
+                    limited ? "CASE WHEN safe_wal_size IS NOT NULL THEN greatest(safe_wal_size, 0) END"
+                            : "NULL::pg_catalog.int8"),
         pg::Params{}.text(slot));
     if (row.empty()) return std::nullopt;
     Retention found{.bytes = row.number<std::uint64_t>(0, 0), .safe_bytes = std::nullopt};
