@@ -200,7 +200,8 @@ TEST_F(Resume, switches_over_although_the_source_is_away_for_a_moment) {
     migration.snapshot->expect_exit(0);
     migration.pair.source_server.stop();
     migration.migrate->signal(SIGUSR1);
-    migration.migrate->wait_for_match("WARNING: (looking for new tables|comparing tables|switch-over): source: cannot connect");
+    migration.migrate->wait_for_match(
+        "WARNING: (looking for new tables|comparing tables|switch-over): source: cannot connect");
     migration.pair.source_server.start();
     migration.migrate->wait_for_line("Migration successfully completed");
     migration.migrate->expect_exit(0);

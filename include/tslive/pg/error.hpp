@@ -21,8 +21,7 @@ public:
     };
 
     ServerError(Recovery recovery, Report report, std::string_view doing = {}, const std::string& remedy = {})
-        : Error(recovery, text(report, doing), remedy.empty() ? report.hint : remedy),
-          report_(std::move(report)) {}
+        : Error(recovery, text(report, doing), remedy.empty() ? report.hint : remedy), report_(std::move(report)) {}
 
     [[nodiscard]] SqlState state() const noexcept { return report_.state; }
     [[nodiscard]] const std::string& primary() const noexcept { return report_.primary; }
