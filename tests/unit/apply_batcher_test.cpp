@@ -64,19 +64,6 @@ TEST_F(BatcherTest, a_batch_is_never_full_inside_a_transaction) {
     EXPECT_FALSE(small.full());
 }
 
-TEST_F(BatcherTest, a_batch_over_many_tables_is_full) {
-    TestBatcher two(target, {.rows = 1000, .tables = 2, .buffer_bytes = 1U << 20, .age = std::chrono::hours{1}});
-    test::Source<TestBatcher> from(two);
-    from.relation(1, "a").relation(2, "b").begin(100).insert(1, {"1", "x", "-"}).commit();
-    from.begin(200).insert(1, {"2", "x", "-"}).commit();
-    EXPECT_FALSE(two.full());
-    from.begin(300).insert(2, {"3", "x", "-"}).commit();
-    EXPECT_TRUE(two.full());
-    two.commit();
-    from.begin(400).insert(2, {"4", "x", "-"}).commit();
-    EXPECT_FALSE(two.full()) << "the next batch counts anew";
-}
-
 // CASES C12: before version 15 the source sends a transaction also when nothing in it was for us.
 TEST_F(BatcherTest, a_flood_of_empty_transactions_is_one_commit) {
     for (std::uint64_t at = 1; at <= 100'000; ++at) source.begin(10 * at).commit();
@@ -97,7 +84,7 @@ TEST_F(BatcherTest, an_old_batch_is_full) {
     EXPECT_TRUE(impatient.full());
 }
 
-TEST_F(BatcherTest, a_batch_that_touches_many_tables_is_full) {
+TEST_F(BatcherTest, a_batch_over_many_tables_is_full) {
     TestBatcher few(target, {.tables = 2, .age = std::chrono::hours{1}});
     test::Source<TestBatcher> from(few);
     from.relation(1, "a").relation(2, "b");
