@@ -124,6 +124,8 @@
 #include "tslive/migrate/background.hpp"
 #include "tslive/migrate/base_copy.hpp"
 #include "tslive/migrate/binary_changes.hpp"
+#include "tslive/timescale/installation.hpp"
+#include "tslive/timescale/release.hpp"
 #include "tslive/migrate/clean.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/databases.hpp"
