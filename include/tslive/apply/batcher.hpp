@@ -51,6 +51,21 @@ concept ApplyTarget = requires(T& target, const pgoutput::CachedRelation& relati
     target.rollback();
 };
 
+/// What an ApplyTarget does besides when tables of the target have their rows in chunks.
+template <typename T>
+concept KnowsChunks = requires(T& target, const pgoutput::CachedRelation& relation, const TargetTable& table,
+                               const Change& change, const TransactionName& transaction, std::string_view prefix) {
+    /// For a table whose `chunk_missing` is set: where its rows are found now. Everything before has been given.
+    { target.settle(table, relation) } -> std::same_as<const TargetTable*>;
+    /// Told each change of a table that is `observed`, before apply().
+    target.observe(relation, change);
+    /// Whether something has to follow the transaction that ends here; then finish() is called, after what was gathered.
+    { target.has_statements_at_commit() } -> std::same_as<bool>;
+    target.finish(transaction);
+    /// See ChunkKnowledge.
+    { target.hides_changes(prefix) } -> std::same_as<std::optional<bool>>;
+};
+
 /// When a batch ends. It is also flushed to the target, uncommitted, when its rows outgrow `buffer_bytes` (law 6).
 struct BatchLimits {
     std::size_t rows = 100'000;
@@ -88,6 +103,8 @@ public:
     /// second time.
     void start_after(Lsn applied) { applied_ = applied; }
     void set_mode(Mode mode) { mode_ = mode; }
+    /// Looks up every table again. @pre nothing is pending
+    void forget_tables() { destinations_.clear(); }
     [[nodiscard]] Mode mode() const noexcept { return mode_; }
     [[nodiscard]] bool in_transaction() const noexcept { return transaction_.has_value(); }
     /// The open transaction is on the target already.
@@ -132,9 +149,7 @@ public:
     void on(const pgoutput::Update& update, std::optional<Xid>);
     void on(const pgoutput::Delete& removed, std::optional<Xid>);
     void on(const pgoutput::Truncate& truncate, std::optional<Xid>);
-    void on(const pgoutput::LogicalMessage& message, std::optional<Xid>) {
-        if (!passed_over_ && on_message) on_message(message.prefix, message.lsn);
-    }
+    void on(const pgoutput::LogicalMessage& message, std::optional<Xid>);
     /// A transaction that was streamed is given when it has committed, between a Begin and a Commit as any other, and
     /// without what was rolled back.
     void on(const pgoutput::StreamStart&) { expect_transaction("Stream Start"); }
@@ -161,10 +176,14 @@ private:
     /// Nothing when the change is not to be applied: the transaction is on the target, or the table's copy is newer, or
     /// left out.
     Destination* destination(RelationId relation, Row row);
+    /// Rows are to be sought in it: looks again for a chunk that was missing.
+    void prepare_to_seek(Destination& to, RelationId relation);
+    void observe(const Destination& to, RelationId relation, const Change& change);
     template <typename Add>
     void add(Destination& to, Add&& add);
     void single(Destination& to, const Change& change);
     void flush(Destination& to);
+    void truncate_chunk(Destination& to, RelationId relation, std::span<const TargetTable* const> emptied);
     void after_change();
 
     Target* target_;
@@ -176,6 +195,7 @@ private:
     Arena arena_;
     std::optional<TransactionName> transaction_;
     bool passed_over_ = false;
+    int hidden_ = 0;  // markers that are open in the transaction: changes between them were made by nobody
     struct LastCommit {
         Lsn end;
         ServerTime time;

@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -39,6 +41,11 @@ public:
     void apply_single(const TargetTable& table, const Change& change, const TransactionName& transaction);
     void truncate(std::span<const TargetTable* const> tables, TruncateList list, bool restart_identity,
                   const TransactionName& transaction);
+    [[nodiscard]] const TargetTable* settle(const TargetTable& table, const pgoutput::CachedRelation& relation);
+    void observe(const pgoutput::CachedRelation& relation, const Change& change);
+    [[nodiscard]] bool has_statements_at_commit();
+    void finish(const TransactionName& transaction);
+    [[nodiscard]] std::optional<bool> hides_changes(std::string_view prefix) const;
     void commit(Lsn end_lsn, ServerTime commit_time);
     void rollback() noexcept;
 
@@ -68,6 +75,8 @@ private:
 
     void begin();
     void send_command(std::string_view sql);
+    /// What chunks were told about is on the target, or is not to be.
+    void forget_observed();
     /// Sends the statement that `key` stands for; it is prepared when it comes a second time.
     template <typename MakeSql>
     void send(std::string key, MakeSql&& make_sql, const pg::Params& params, Expected expected);
@@ -107,13 +116,14 @@ private:
     encode::RowArray row_array_;
     std::unordered_map<std::string, std::string> prepared_;  // the statements' names on the server; empty: seen once
     std::size_t names_ = 0;                                  // given to prepared statements
+    std::vector<std::string> at_commit_;                     // of the source transaction that has just ended
     std::size_t turned_away_ = 0;                            // statements that found no room, since it was full
     bool begun_ = false;
     bool broken_ = false;
     std::uint64_t missing_rows_ = 0;
 };
 
-static_assert(ApplyTarget<Executor>);
+static_assert(ApplyTarget<Executor> && KnowsChunks<Executor>);
 
 }  // namespace tslive::apply
 

@@ -60,7 +60,7 @@ namespace detail {
 /// Where the values of a set-based statement come from.
 [[nodiscard]] inline std::string rows_of(const TargetTable& table, Form form, std::size_t parameters) {
     return form == Form::text ? rows_of_parameters(parameters)
-                              : fmt::format("unnest($1::{}[]) AS v", table.name.quoted());
+                              : fmt::format("unnest($1::{}[]) AS v", table.rows_into().quoted());
 }
 
 /// A value in them. @param parameter  the number of its array, in text form
@@ -120,16 +120,16 @@ namespace detail {
 /// Parameters: the rows. A table without columns takes the number of rows.
 [[nodiscard]] inline std::string insert(const TargetTable& table, Form form = Form::text) {
     if (table.columns.empty())
-        return fmt::format("INSERT INTO {} SELECT FROM generate_series(1, $1::bigint)", table.name.quoted());
+        return fmt::format("INSERT INTO {} SELECT FROM generate_series(1, $1::bigint)", table.rows_into().quoted());
     std::string values;
     for (std::size_t i = 0; i < table.columns.size(); ++i)
         values += (i == 0 ? "" : ", ") + detail::value_of(table.columns[i], form, i + 1);
-    return fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}", table.name.quoted(),
+    return fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}", table.rows_into().quoted(),
                        column_list(table), values, detail::rows_of(table, form, table.columns.size()));
 }
 
 [[nodiscard]] inline std::string copy(const TargetTable& table, Form form = Form::text) {
-    return fmt::format("COPY {} ({}) FROM STDIN{}", table.name.quoted(), column_list(table),
+    return fmt::format("COPY {} ({}) FROM STDIN{}", table.rows_into().quoted(), column_list(table),
                        form == Form::text ? "" : " (FORMAT binary)");
 }
 
@@ -179,9 +179,8 @@ namespace detail {
                        detail::single_row(table, set.size() + 1, form));
 }
 
-/// The same for a table with GENERATED ALWAYS identity columns, which UPDATE cannot set: the row is removed and
-/// inserted again, with
-/// what did not arrive taken from the row itself.
+/// The same for a table with GENERATED ALWAYS identity columns, which UPDATE cannot set, and for rows that may move to another
+/// chunk: the row is removed and inserted again, with what did not arrive taken from the row itself.
 [[nodiscard]] inline std::string replace_single(const TargetTable& table, const Columns& set, Form form = Form::text) {
     std::vector<std::string> value(table.columns.size());
     for (std::size_t i = 0; i < set.size(); ++i)
@@ -197,7 +196,7 @@ namespace detail {
     return fmt::format(
         "WITH gone AS (DELETE FROM {} AS t WHERE {} RETURNING t.*) INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT "
         "{} FROM gone",
-        relation(table), detail::single_row(table, set.size() + 1, form), table.name.quoted(), names, values);
+        relation(table), detail::single_row(table, set.size() + 1, form), table.rows_into().quoted(), names, values);
 }
 
 /// Parameters: the identity.

@@ -52,6 +52,16 @@ struct TargetTable {
     RelationId source;
     catalog::QualifiedName name;  ///< on the target; the source's unless a partition is written through its root
     bool only = true;             ///< statements say ONLY: children of an inheritance parent are tables of their own
+    /// Rows are in chunks: they are inserted through this table, and `name` is the chunk in which they are sought, or the table itself.
+    std::optional<catalog::QualifiedName> hypertable = {};
+    std::optional<catalog::QualifiedName> chunk = {};  ///< of the target, for the rows of a chunk of the source
+    bool chunk_missing = false;  ///< there was no such chunk when we looked: look again before rows are sought
+    /// The source's table has no chunks, so that an UPDATE there may move a row to another chunk here.
+    std::vector<std::string> dimensions = {};
+    bool dimensions_in_key = false;  ///< only a change of the key can do that
+    bool one_by_one = false;         ///< each UPDATE and DELETE by itself, with its values in the plan
+    bool observed = false;           ///< a table of the source's catalog that says where other tables' rows belong
+    bool truncate_only = false;      ///< of its changes only TRUNCATE is applied
     Match match = Match::none;
     bool whole_rows = false;  ///< REPLICA IDENTITY FULL: an identity is the whole row, and may stand for several
     std::vector<TargetColumn> columns;
@@ -65,6 +75,12 @@ struct TargetTable {
     Lsn copied_at;                     ///< changes that commit before it are in the base copy
     std::uint64_t number = 0;          ///< distinct for each object of this type, for names of prepared statements
 
+    /// The changes are of a chunk of the source.
+    [[nodiscard]] bool of_chunk() const { return chunk || chunk_missing || one_by_one || truncate_only; }
+    /// Where INSERT and COPY go, and whose row type rows have.
+    [[nodiscard]] const catalog::QualifiedName& rows_into() const { return hypertable ? *hypertable : name; }
+    /// An UPDATE has to be a DELETE and an INSERT: it may set what UPDATE cannot.
+    [[nodiscard]] bool updates_replace() const { return has_always_generated() || !dimensions.empty(); }
     [[nodiscard]] bool has_always_generated() const {
         for (const auto& column : columns)
             if (column.always_generated) return true;

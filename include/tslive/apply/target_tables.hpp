@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,9 +15,11 @@
 #include <fmt/format.h>
 
 #include "tslive/apply/change.hpp"
+#include "tslive/apply/chunk_knowledge.hpp"
 #include "tslive/apply/target_table.hpp"
 #include "tslive/catalog/columns.hpp"
 #include "tslive/catalog/drift.hpp"
+#include "tslive/catalog/extensions.hpp"
 #include "tslive/catalog/keys.hpp"
 #include "tslive/catalog/name.hpp"
 #include "tslive/catalog/triggers.hpp"
@@ -58,6 +61,8 @@ struct SourceKnowledge {
     std::function<std::optional<catalog::Drift>(const pgoutput::CachedRelation&, const catalog::QualifiedName& target,
                                                 std::span<const catalog::Column> there)>
         drift;
+    /// None: no table of the source has chunks.
+    std::shared_ptr<ChunkKnowledge> chunks = {};
 };
 
 /// A change arrived of a table that was made after the snapshot, or dropped and made again under its name. The stream
@@ -103,6 +108,7 @@ public:
         target.exec(
             "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET "
             "enable_mergejoin = off; SET max_parallel_workers_per_gather = 0");
+        hypertables_ = catalog::has_extension(target, "timescaledb");
     }
 
     /// @returns nothing for a relation whose changes are left out; else an object that lives as long as this one
@@ -110,6 +116,14 @@ public:
     ///                  it
     [[nodiscard]] const TargetTable* resolve(const pgoutput::CachedRelation& relation,
                                              const TransactionName& transaction);
+
+    /// For a table whose chunk was missing: once more, as the transaction that is open on `applying` sees the target.
+    [[nodiscard]] const TargetTable* settle(const TargetTable& table, const pgoutput::CachedRelation& relation,
+                                            pg::Connection& applying);
+    /// Rows of tables with chunks are sought through the table, whatever chunk they should be in: for batches in which they were not
+    /// found there.
+    void seek_through_tables(bool so) noexcept { through_tables_ = so; }
+    [[nodiscard]] ChunkKnowledge* chunks() const noexcept { return knowledge_.chunks.get(); }
 
     /// The partitioned tables whose foreign keys forbid a TRUNCATE of `tables` although all their partitions are among
     /// them: the stream names partitions only. To name them as well empties nothing more.
@@ -123,7 +137,19 @@ private:
         bool has_triggers = false;  ///< that act on what we do
         bool unlogged = false;
         bool above = false;  ///< not the relation itself, but what it is a partition of on the source
+        bool hypertable = false;
     };
+    [[nodiscard]] const TargetTable* resolve_elsewhere(const pgoutput::CachedRelation& relation, const Route& route,
+                                                       const TransactionName& transaction);
+    [[nodiscard]] const TargetTable* resolve_chunk(const pgoutput::CachedRelation& relation, const Route& route,
+                                                   const TransactionName& transaction);
+    [[nodiscard]] const TargetTable* passed_over(const pgoutput::CachedRelation& relation,
+                                                 const catalog::QualifiedName& name, Lsn copied_at);
+    /// What the definitions on both sides say about the table's rows.
+    void take_definition(TargetTable& table, const pgoutput::CachedRelation& relation, const Found& found,
+                         const std::vector<catalog::Column>& columns, const TransactionName& transaction);
+    void take_route(TargetTable& table, const Route& route) const;
+    void take_dimensions(TargetTable& table, RelationId id);
     [[nodiscard]] std::optional<Found> find(const catalog::QualifiedName& name);
     [[nodiscard]] std::optional<Found> find_unless_anothers(const catalog::QualifiedName& name, RelationId relation);
     [[nodiscard]] Found find_or_throw(const pgoutput::CachedRelation& relation, const catalog::QualifiedName& name,
@@ -141,6 +167,8 @@ private:
 
     pg::Connection* target_;
     SourceKnowledge knowledge_;
+    bool hypertables_ = false;  // the target may have some
+    bool through_tables_ = false;
     std::deque<TargetTable> made_;  // a deque: addresses stay
 };
 

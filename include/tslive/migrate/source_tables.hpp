@@ -16,10 +16,12 @@
 #include "tslive/apply/target_tables.hpp"
 #include "tslive/catalog/extensions.hpp"
 #include "tslive/catalog/tables.hpp"
+#include "tslive/migrate/chunk_changes.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/new_tables.hpp"
 #include "tslive/migrate/table_drift.hpp"
 #include "tslive/migrate/table_names.hpp"
+#include "tslive/timescale/installation.hpp"
 
 namespace tslive::migrate {
 
@@ -114,6 +116,13 @@ private:
 [[nodiscard]] inline apply::SourceKnowledge source_knowledge(const Context& context, const std::stop_token& stop) {
     const auto tables = std::make_shared<SourceTables>(context, stop);
     const auto drift = std::make_shared<TableDrift>(context, stop);
+    const auto chunks = [&]() -> std::shared_ptr<apply::ChunkKnowledge> {
+        auto source = open_end("source", context.ends.source, "source tables", stop);
+        auto target = open_end("target", context.ends.target, "source tables", stop);
+        auto there = timescale::installation(source), here = timescale::installation(target);
+        if (!there || !here) return nullptr;
+        return std::make_shared<ChunkChanges>(context, std::move(*there), std::move(*here), stop);
+    }();
     return {
         .copied_at = [tables](const catalog::QualifiedName& name) { return tables->copied_at(name); },
         .standing = [tables](const catalog::QualifiedName& name, RelationId id) { return tables->standing(name, id); },
@@ -125,7 +134,8 @@ private:
         .target_of = [drift](RelationId id) { return drift->target_of(id); },
         .source_of = [drift](RelationId id) { return drift->source_of(id); },
         .drift = [drift](const pgoutput::CachedRelation& relation, const catalog::QualifiedName& target,
-                         std::span<const catalog::Column> there) { return drift->of_change(relation, target, there); }};
+                         std::span<const catalog::Column> there) { return drift->of_change(relation, target, there); },
+        .chunks = chunks};
 }
 
 }  // namespace tslive::migrate

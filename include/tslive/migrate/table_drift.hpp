@@ -20,6 +20,7 @@
 #include "tslive/copy/ledger.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/pgoutput/relation_cache.hpp"
+#include "tslive/timescale/relations.hpp"
 
 namespace tslive::migrate {
 
@@ -156,7 +157,10 @@ private:
     }
     void some(pg::Connection& source, pg::Connection& target, std::span<const RelationId> ids,
               const std::function<void(RelationId, const catalog::QualifiedName&, const catalog::Drift&)>& found) {
-        const auto pairs = both(source, target, ids);
+        auto pairs = both(source, target, ids);
+        // What DDL does to a hypertable it does to its chunks.
+        const auto made = timescale::made_tables(source);
+        std::erase_if(pairs, [&](const Pair& pair) { return made.contains(pair.now.name); });
         std::vector<RelationId> targets;
         for (const auto& pair : pairs) targets.push_back(*pair.seen.target);
         const auto columns = catalog::columns(target, targets);

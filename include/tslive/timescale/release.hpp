@@ -56,6 +56,9 @@ public:
     /// A table `chunk_constraint` says which slices a chunk has; later `dimension_slice.chunk_id`
     [[nodiscard]] constexpr bool chunk_constraints() const noexcept { return !from(2, 28); }
 
+    /// `chunk.dropped`: the row of a chunk that was dropped stays while a continuous aggregate has seen it
+    [[nodiscard]] constexpr bool marks_dropped_chunks() const noexcept { return !from(2, 26); }
+
     /// The schema of TimescaleDB's own functions.
     [[nodiscard]] constexpr std::string_view functions() const noexcept {
         return from(2, 12) ? "_timescaledb_functions" : "_timescaledb_internal";

@@ -62,8 +62,12 @@ inline Applier::Outcome Applier::run(std::stop_token stop) {
 inline Applier::Step Applier::run_session(Waiter& waiter) {
     Session session(options_, waiter.token());
     log::debug("applying after {}", session.batcher.applied());
-    if (row_by_row_until_ > session.batcher.applied()) session.batcher.set_mode(Batcher<Executor>::Mode::row_by_row);
-    else row_by_row_until_ = {};
+    if (row_by_row_until_ > session.batcher.applied()) {
+        session.batcher.set_mode(Batcher<Executor>::Mode::row_by_row);
+        session.tables.seek_through_tables(true);
+    } else {
+        row_by_row_until_ = {};
+    }
     publish(session);
     const auto close = [&] {
         session.batcher.rollback();
@@ -187,6 +191,8 @@ inline void Applier::commit(Session& session) {
         if (row_by_row_until_.valid() && session.batcher.applied() >= row_by_row_until_) {
             row_by_row_until_ = {};
             session.batcher.set_mode(Batcher<Executor>::Mode::sets);
+            session.tables.seek_through_tables(false);
+            session.batcher.forget_tables();
         }
     }
     publish(session);

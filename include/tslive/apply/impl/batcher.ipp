@@ -86,6 +86,7 @@ void Batcher<Target>::on(const pgoutput::Begin& begin) {
     // transaction which is
     // waiting for the commit of this batch may come a second time.
     passed_over_ = begin.final_lsn < complete();
+    hidden_ = 0;
     if (!passed_over_ && !last_commit_) began_ = std::chrono::steady_clock::now();
 }
 
@@ -94,8 +95,19 @@ void Batcher<Target>::on(const pgoutput::Commit& commit) {
     if (!transaction_ || transaction_->commit_lsn != commit.commit_lsn)
         throw Error(Recovery::operator_action,
                     fmt::format("a commit at {} does not belong to the transaction before it", commit.commit_lsn));
-    transaction_.reset();
+    if constexpr (KnowsChunks<Target>)
+        if (!passed_over_ && target_->has_statements_at_commit()) {
+            flush();
+            target_->finish(*transaction_);
+        }
+    const auto ended = std::exchange(transaction_, std::nullopt);
     if (std::exchange(passed_over_, false)) return;
+    if (hidden_ != 0)
+        throw Error(Recovery::operator_action,
+                    fmt::format("transaction {}, which commits at {}, ends between two markers of TimescaleDB's "
+                                "compression: which of its changes are the user's is not known",
+                                ended->xid, ended->commit_lsn),
+                    "Report this with the release of TimescaleDB on the source; nothing of the transaction is applied");
     last_commit_ = LastCommit{commit.end_lsn, commit.commit_time};
     ++counts_.transactions;
 }
@@ -131,8 +143,42 @@ auto Batcher<Target>::destination(RelationId id, Row row) -> Destination* {
         if (destination.table == nullptr) ++counts_.left_out;
         return nullptr;
     }
+    const bool is_row = row.data() != nullptr;
+    if ((hidden_ > 0 && destination.table->hypertable) || (is_row && destination.table->truncate_only)) {
+        ++counts_.left_out;
+        return nullptr;
+    }
     if (std::exchange(destination.batch, batch_) != batch_) ++tables_;
     return &destination;
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::prepare_to_seek(Destination& to, RelationId relation) {
+    if constexpr (KnowsChunks<Target>) {
+        if (!to.table->chunk_missing) return;
+        flush(to);
+        to.table = target_->settle(*to.table, relations_.find(relation));
+        to.wave = std::make_unique<WaveBuilder>(*to.table);
+    }
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::observe(const Destination& to, RelationId relation, const Change& change) {
+    if constexpr (KnowsChunks<Target>)
+        if (to.table->observed) target_->observe(relations_.find(relation), change);
+}
+
+template <ApplyTarget Target>
+void Batcher<Target>::on(const pgoutput::LogicalMessage& message, std::optional<Xid>) {
+    if (passed_over_) return;
+    if constexpr (KnowsChunks<Target>)
+        if (const auto hides = message.transactional ? target_->hides_changes(message.prefix) : std::nullopt) {
+            hidden_ += *hides ? 1 : -1;
+            if (hidden_ < 0)
+                throw Error(Recovery::operator_action,
+                            fmt::format("the message {} at {} ends what did not begin", message.prefix, message.lsn));
+        }
+    if (on_message) on_message(message.prefix, message.lsn);
 }
 
 template <ApplyTarget Target>
@@ -170,6 +216,7 @@ void Batcher<Target>::on(const pgoutput::Insert& insert, std::optional<Xid>) {
     auto* to = destination(insert.relation, insert.new_row);
     if (to == nullptr) return;
     ++counts_.inserts;
+    observe(*to, insert.relation, {.kind = ChangeKind::insert, .identity = {}, .row = insert.new_row});
     add(*to, [&](WaveBuilder& wave) { return wave.insert(arena_, insert.new_row); });
 }
 
@@ -178,8 +225,14 @@ void Batcher<Target>::on(const pgoutput::Update& update, std::optional<Xid>) {
     auto* to = destination(update.relation, update.new_row);
     if (to == nullptr) return;
     ++counts_.updates;
+    prepare_to_seek(*to, update.relation);
     const bool carries_identity = update.old_kind != pgoutput::OldRow::none;
-    if (to->table->match == Match::by_key) {
+    observe(*to, update.relation,
+            {.kind = ChangeKind::update,
+             .identity = carries_identity ? update.old_row : update.new_row,
+             .row = update.new_row});
+    if (to->table->match == Match::by_key && !to->table->one_by_one &&
+        (to->table->dimensions.empty() || to->table->dimensions_in_key)) {
         if (!carries_identity || !WaveBuilder::key_changes(*to->table, update.old_row, update.new_row)) {
             const auto identity = carries_identity ? update.old_row : Row{};
             return add(*to, [&](WaveBuilder& wave) { return wave.update(arena_, identity, update.new_row); });
@@ -203,7 +256,9 @@ void Batcher<Target>::on(const pgoutput::Delete& removed, std::optional<Xid>) {
     auto* to = destination(removed.relation, removed.old_row);
     if (to == nullptr) return;
     ++counts_.deletes;
-    if (to->table->match == Match::by_key)
+    prepare_to_seek(*to, removed.relation);
+    observe(*to, removed.relation, {.kind = ChangeKind::remove, .identity = removed.old_row, .row = {}});
+    if (to->table->match == Match::by_key && !to->table->one_by_one)
         return add(*to, [&](WaveBuilder& wave) { return wave.remove(arena_, removed.old_row); });
     if (to->table->match == Match::none)
         throw Error(
@@ -217,6 +272,7 @@ void Batcher<Target>::on(const pgoutput::Delete& removed, std::optional<Xid>) {
 template <ApplyTarget Target>
 void Batcher<Target>::on(const pgoutput::Truncate& truncate, std::optional<Xid>) {
     std::vector<const TargetTable*> tables;
+    std::vector<RelationId> chunks;
     for (const auto relation : truncate.relations)
         if (auto* to = destination(relation, {}); to != nullptr) {
             if (to->table->shared)
@@ -226,14 +282,39 @@ void Batcher<Target>::on(const pgoutput::Truncate& truncate, std::optional<Xid>)
                                         relations_.find(relation).name, to->table->name, transaction_->xid,
                                         transaction_->commit_lsn),
                             "Create the missing partition on the target with its rows in it, then go on with --resume");
-            tables.push_back(to->table);
+            if (to->table->of_chunk()) chunks.push_back(relation);
+            else tables.push_back(to->table);
         }
-    if (tables.empty()) return;
-    const auto list = tables.size() == truncate.relations.size() ? TruncateList::whole : TruncateList::part;
+    if (tables.empty() && chunks.empty()) return;
     flush();
-    target_->truncate(tables, list, truncate.restart_identity, *transaction_);
+    if (!tables.empty())
+        target_->truncate(
+            tables,
+            tables.size() + chunks.size() == truncate.relations.size() ? TruncateList::whole : TruncateList::part,
+            truncate.restart_identity, *transaction_);
+    for (const auto relation : chunks) truncate_chunk(destinations_[relation], relation, tables);
     ++counts_.truncates;
     ++rows_;
+}
+
+/// A TRUNCATE of the whole table names its chunks as well, which may be others here, and are empty by now.
+template <ApplyTarget Target>
+void Batcher<Target>::truncate_chunk(Destination& to, RelationId relation,
+                                     std::span<const TargetTable* const> emptied) {
+    const auto is_emptied = [&] {
+        return std::ranges::any_of(emptied,
+                                   [&](const TargetTable* table) { return table->name == to.table->hypertable; });
+    };
+    if (is_emptied()) return;
+    // It may have gone with its hypertable's rows, since we looked.
+    if constexpr (KnowsChunks<Target>) to.table = target_->settle(*to.table, relations_.find(relation));
+    to.wave = std::make_unique<WaveBuilder>(*to.table);
+    if (!to.table->chunk || is_emptied()) return;
+    auto chunk = *to.table;
+    chunk.name = *chunk.chunk;
+    chunk.only = false;
+    const TargetTable* const one[] = {&chunk};
+    target_->truncate(one, TruncateList::whole, false, *transaction_);
 }
 
 }  // namespace tslive::apply

@@ -34,6 +34,11 @@ inline Executor::Executor(pg::Connection& target, Origin& origin, TargetTables& 
     target.exec(
         "SELECT pg_catalog.set_config(name, 'off', false) FROM pg_catalog.pg_settings WHERE name IN "
         "('enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_material', 'enable_memoize')");
+    // As many as a statement of the source has touched there, by default, are too many in one of ours.
+    target.exec(
+        "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = "
+        "'timescaledb.max_tuples_decompressed_per_dml_transaction'");
+    forget_observed();
 }
 
 inline const TargetTable* Executor::table(const pgoutput::CachedRelation& relation,
@@ -44,6 +49,40 @@ inline const TargetTable* Executor::table(const pgoutput::CachedRelation& relati
         throw error.with_context(fmt::format("looking up {}.{} on the target (transaction {}, commit at {})",
                                              relation.schema, relation.name, transaction.xid, transaction.commit_lsn));
     }
+}
+
+inline const TargetTable* Executor::settle(const TargetTable& table, const pgoutput::CachedRelation& relation) {
+    run_copies();
+    begin();
+    check();
+    pipeline_.leave();
+    return tables_->settle(table, relation, *target_);
+}
+
+inline void Executor::observe(const pgoutput::CachedRelation& relation, const Change& change) {
+    tables_->chunks()->observe(relation, change.kind, change.identity, change.row);
+}
+
+inline bool Executor::has_statements_at_commit() {
+    if (tables_->chunks() != nullptr) at_commit_ = tables_->chunks()->statements_at_commit();
+    return !at_commit_.empty();
+}
+
+inline void Executor::finish(const TransactionName& transaction) {
+    run_copies();
+    begin();
+    for (const auto& statement : std::exchange(at_commit_, {})) {
+        pipeline_.send(statement, {});
+        expected_.push_back({nullptr, 0, "dropping a chunk as on the source", transaction});
+    }
+}
+
+inline std::optional<bool> Executor::hides_changes(std::string_view prefix) const {
+    return tables_->chunks() == nullptr ? std::nullopt : tables_->chunks()->hides_changes(prefix);
+}
+
+inline void Executor::forget_observed() {
+    if (tables_->chunks() != nullptr) tables_->chunks()->forget_observed();
 }
 
 inline void Executor::begin() {
@@ -254,14 +293,16 @@ inline void Executor::apply_single(const TargetTable& table, const Change& chang
         for (const auto& column : table.columns)
             if (column.identity) add(change.identity[column.source_index]);
 
+    // With its values in the plan, a statement leaves out all chunks but the row's.
+    if (table.one_by_one) send_command("SET LOCAL plan_cache_mode = force_custom_plan");
     const auto form = binary ? sql::Form::binary : sql::Form::text;
     const auto make_sql = [&] {
         if (removes) return sql::remove_single(table, form);
-        return table.has_always_generated() ? sql::replace_single(table, set, form)
-                                            : sql::update_single(table, set, form);
+        return table.updates_replace() ? sql::replace_single(table, set, form) : sql::update_single(table, set, form);
     };
     send(fmt::format("{}{}{}{}", table.number, removes ? "x" : "y", absent, detail::mark(form)), make_sql, params,
          {&table, 1, removes ? "DELETE" : "UPDATE", transaction, detail::describe_identity(table, change)});
+    if (table.one_by_one) send_command("SET LOCAL plan_cache_mode = force_generic_plan");
     if (pipeline_.sent() >= most_unchecked) check();
 }
 
@@ -363,6 +404,7 @@ inline void Executor::commit(Lsn end_lsn, ServerTime commit_time) {
         throw Error(Recovery::unknown_outcome,
                     fmt::format("the target did not commit the batch that ends at {}", end_lsn));
     begun_ = false;
+    forget_observed();
 }
 
 inline void Executor::rollback() noexcept {
@@ -381,6 +423,8 @@ inline void Executor::rollback() noexcept {
         broken_ = true;
     }
     begun_ = false;
+    at_commit_.clear();
+    forget_observed();
 }
 
 inline Lsn Executor::flushed_progress() {

@@ -7,6 +7,16 @@ namespace tslive::apply {
 inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& relation,
                                                 const TransactionName& transaction) {
     const catalog::QualifiedName sent{relation.schema, relation.name};
+    if (knowledge_.chunks) {
+        const auto route = knowledge_.chunks->route(relation);
+        switch (route.kind) {
+            case Route::Kind::ordinary: break;
+            case Route::Kind::left_out: return nullptr;
+            case Route::Kind::elsewhere: return resolve_elsewhere(relation, route, transaction);
+            case Route::Kind::chunk:
+            case Route::Kind::shadow: return resolve_chunk(relation, route, transaction);
+        }
+    }
     if (knowledge_.not_ours && knowledge_.not_ours(sent)) return nullptr;
     switch (knowledge_.standing ? knowledge_.standing(sent, relation.id) : Standing::ours) {
         case Standing::ours: break;
@@ -27,15 +37,8 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
     }
     const auto name = knowledge_.copied_as ? knowledge_.copied_as(relation.id).value_or(sent) : sent;
     const auto copied_at = knowledge_.copied_at ? knowledge_.copied_at(name).value_or(Lsn{}) : Lsn{};
-    if (transaction.commit_lsn < copied_at) {
-        // The copy is newer than this change, and so may be the definition that the target has by now.
-        TargetTable table;
-        table.source = relation.id;
-        table.name = name;
-        table.copied_at = copied_at;
-        table.passed_over = true;
-        return &made_.emplace_back(std::move(table));
-    }
+    // The copy is newer than this change, and so may be the definition that the target has by now.
+    if (transaction.commit_lsn < copied_at) return passed_over(relation, name, copied_at);
     const auto found = find_or_throw(relation, name, sent, transaction);
     if (found.has_triggers) refuse_triggers(found, transaction);
     if (found.unlogged) {
@@ -54,22 +57,130 @@ inline const TargetTable* TargetTables::resolve(const pgoutput::CachedRelation& 
     }
 
     TargetTable table;
-    table.source = relation.id;
     table.name = found.name;
-    table.only = !found.partitioned && !found.above;
+    table.only = !found.partitioned && !found.above && !found.hypertable;
     table.shared = found.above;
-    table.number = made_.size() + 1;
     table.copied_at = copied_at;
     table.rows_may_be_missing = knowledge_.data_left_out && knowledge_.data_left_out(name);
-    take_columns(table, relation, columns, transaction);
-    refuse_values_that_never_come(table, relation, transaction);
-    choose_match(table, relation, found.id);
-    take_row_type(table, relation, found.id);
+    if (found.hypertable) {
+        table.hypertable = found.name;
+        take_dimensions(table, found.id);
+    }
+    take_definition(table, relation, found, columns, transaction);
     log::debug("changes of {} go to {}, rows found {}", name, table.name,
                table.match == Match::by_key       ? "by key"
                : table.match == Match::by_content ? "by content"
                                                   : "not at all: inserts only");
     return &made_.emplace_back(std::move(table));
+}
+
+inline const TargetTable* TargetTables::passed_over(const pgoutput::CachedRelation& relation,
+                                                    const catalog::QualifiedName& name, Lsn copied_at) {
+    TargetTable table;
+    table.source = relation.id;
+    table.name = name;
+    table.copied_at = copied_at;
+    table.passed_over = true;
+    return &made_.emplace_back(std::move(table));
+}
+
+inline void TargetTables::take_definition(TargetTable& table, const pgoutput::CachedRelation& relation,
+                                          const Found& found, const std::vector<catalog::Column>& columns,
+                                          const TransactionName& transaction) {
+    table.source = relation.id;
+    table.number = made_.size() + 1;
+    take_columns(table, relation, columns, transaction);
+    refuse_values_that_never_come(table, relation, transaction);
+    choose_match(table, relation, found.id);
+    take_row_type(table, relation, found.id);
+    table.dimensions_in_key = std::ranges::all_of(table.dimensions, [&](const std::string& dimension) {
+        return std::ranges::any_of(table.key,
+                                   [&](const KeyColumn& part) { return table.columns[part.column].name == dimension; });
+    });
+}
+
+/// Ours: nothing of it was copied by the base copy, and nobody alters it.
+inline const TargetTable* TargetTables::resolve_elsewhere(const pgoutput::CachedRelation& relation, const Route& route,
+                                                          const TransactionName& transaction) {
+    const auto found = find(route.table);
+    if (!found)
+        throw Error(Recovery::operator_action,
+                    fmt::format("{} is missing on the target, where what the source says about its chunks is kept",
+                                route.table),
+                    "Somebody has removed it. The migration has to begin anew: ts-clean, then a new snapshot");
+    TargetTable table;
+    table.name = found->name;
+    table.observed = true;
+    take_definition(table, relation, *found, catalog::columns(*target_, found->id), transaction);
+    return &made_.emplace_back(std::move(table));
+}
+
+inline const TargetTable* TargetTables::resolve_chunk(const pgoutput::CachedRelation& relation, const Route& route,
+                                                      const TransactionName& transaction) {
+    const catalog::QualifiedName sent{relation.schema, relation.name};
+    const auto name = knowledge_.copied_as ? knowledge_.copied_as(relation.id).value_or(sent) : sent;
+    const auto copied_at = knowledge_.copied_at ? knowledge_.copied_at(name).value_or(Lsn{}) : Lsn{};
+    if (transaction.commit_lsn < copied_at) return passed_over(relation, name, copied_at);
+    TargetTable table;
+    table.copied_at = copied_at;
+    table.hypertable = route.table;
+    table.truncate_only = route.kind == Route::Kind::shadow;
+    take_route(table, route);
+    if (table.truncate_only) {
+        table.source = relation.id;
+        table.number = made_.size() + 1;
+        return &made_.emplace_back(std::move(table));
+    }
+    const auto found = find(route.table);
+    if (!found)
+        throw Error(Recovery::operator_action,
+                    fmt::format("a change of {} arrived, a chunk of {}, and the target has no such hypertable "
+                                "(transaction {}, commit at {})",
+                                sent, route.table, transaction.xid, transaction.commit_lsn),
+                    "It was made on the source after the snapshot, or dropped on the target. A hypertable cannot be "
+                    "added to a migration that runs: begin anew with ts-clean and a new snapshot");
+    if (found->has_triggers) refuse_triggers(*found, transaction);
+    const auto columns = catalog::columns(*target_, found->id);
+    if (!expect_no_drift(relation, *found, columns, transaction)) return nullptr;
+    table.rows_may_be_missing = knowledge_.data_left_out && knowledge_.data_left_out(route.table);
+    take_definition(table, relation, *found, columns, transaction);
+    // Which of several rows that are the same goes is told by the place of one, which rows that are compressed do not have.
+    if (table.match == Match::by_content && route.through_table) table.chunk_missing = true;
+    log::debug("changes of {} go to {}{}", sent, table.name,
+               table.chunk_missing ? ", for now"
+               : table.one_by_one  ? ", one by one"
+                                   : "");
+    return &made_.emplace_back(std::move(table));
+}
+
+inline void TargetTables::take_route(TargetTable& table, const Route& route) const {
+    const bool direct = route.chunk && !route.through_table && !through_tables_;
+    table.name = direct ? *route.chunk : route.table;
+    table.only = direct;
+    table.chunk = route.chunk;
+    table.chunk_missing = !route.chunk;
+    table.one_by_one = !direct;
+}
+
+inline const TargetTable* TargetTables::settle(const TargetTable& table, const pgoutput::CachedRelation& relation,
+                                               pg::Connection& applying) {
+    const auto route = knowledge_.chunks->settle(relation, applying, table.match == Match::by_content);
+    auto settled = table;
+    settled.hypertable = route.table;
+    take_route(settled, route);
+    settled.number = made_.size() + 1;
+    return &made_.emplace_back(std::move(settled));
+}
+
+inline void TargetTables::take_dimensions(TargetTable& table, RelationId id) {
+    const auto rows = target_->exec_again(
+        "SELECT d.column_name FROM _timescaledb_catalog.dimension d "
+        "JOIN _timescaledb_catalog.hypertable h ON h.id = d.hypertable_id "
+        "JOIN pg_catalog.pg_namespace n ON n.nspname = h.schema_name "
+        "JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = h.table_name "
+        "WHERE c.oid = $1::pg_catalog.oid ORDER BY d.id",
+        pg::Params{}.number(id.value));
+    for (int row = 0; row < rows.rows(); ++row) table.dimensions.push_back(rows.text(row, 0));
 }
 
 inline std::optional<TargetTables::Found> TargetTables::find(const catalog::QualifiedName& name) {
@@ -84,15 +195,19 @@ inline std::optional<TargetTables::Found> TargetTables::find(const catalog::Qual
             "JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE tree.relkind = 'p') "
             "SELECT oid, relkind, EXISTS (SELECT FROM tree CROSS JOIN LATERAL (SELECT FROM {} WHERE f.relation = "
             "tree.oid "
-            "AND f.enabled IN ('A', 'R') OFFSET 0) AS found), relpersistence FROM tree ORDER BY depth LIMIT 1",
-            catalog::detail::triggers_and_rules),
+            "AND f.enabled IN ('A', 'R') OFFSET 0) AS found), relpersistence, {} FROM tree ORDER BY depth LIMIT 1",
+            catalog::detail::triggers_and_rules,
+            hypertables_ ? "EXISTS (SELECT FROM _timescaledb_catalog.hypertable h WHERE h.schema_name = "
+                           "$1::pg_catalog.name AND h.table_name = $2::pg_catalog.name)"
+                         : "false"),
         pg::Params{}.text(name.schema).text(name.name));
     if (row.empty()) return std::nullopt;
     return Found{.id = {row.number<std::uint32_t>(0, 0)},
                  .name = name,
                  .partitioned = row.at(0, 1) == "p",
                  .has_triggers = row.boolean(0, 2),
-                 .unlogged = row.at(0, 1) == "r" && row.at(0, 3) == "u"};
+                 .unlogged = row.at(0, 1) == "r" && row.at(0, 3) == "u",
+                 .hypertable = row.boolean(0, 4)};
 }
 
 /// The base copy has switched those off that it found; what came later, with a table that somebody made, is here.

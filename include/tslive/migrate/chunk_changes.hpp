@@ -1,0 +1,185 @@
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/apply/chunk_knowledge.hpp"
+#include "tslive/apply/encode.hpp"
+#include "tslive/core/log.hpp"
+#include "tslive/migrate/context.hpp"
+#include "tslive/timescale/chunk.hpp"
+#include "tslive/timescale/installation.hpp"
+#include "tslive/timescale/source_chunks.hpp"
+
+namespace tslive::migrate {
+
+/// Where the changes of a TimescaleDB source go (docs/decisions/0013-timescaledb.md). One thread: the applier's.
+class ChunkChanges final : public apply::ChunkKnowledge {
+    /// What a failure leaves behind is void: the batch is rolled back, and its changes come again.
+    template <typename Work>
+    auto with_chunks(Work&& work) {
+        try {
+            if (!chunks_)
+                chunks_.emplace(open_end("target", target_end_, "chunks", stop_), helper_schema_, source_release_);
+            return work(*chunks_);
+        } catch (const Error&) {
+            chunks_.reset();
+            throw;
+        }
+    }
+
+public:
+    /// @param source  the release of the source, @param target that of the target
+    ChunkChanges(const Context& context, timescale::Installation source, timescale::Installation target,
+                 const std::stop_token& stop)
+        : source_end_(context.ends.source), stop_(stop), target_(std::move(target)), source_release_(source.release),
+          helper_schema_(fmt::format("tslive_{}", context.names.id)), target_end_(context.ends.target) {}
+
+    [[nodiscard]] apply::Route route(const pgoutput::CachedRelation& relation) override {
+        return with_chunks([&](timescale::SourceChunks& chunks) { return route(chunks, relation, chunks.session()); });
+    }
+
+    [[nodiscard]] apply::Route settle(const pgoutput::CachedRelation& relation, pg::Connection& target,
+                                      bool by_content) override {
+        const auto look = [&] {
+            return with_chunks([&](timescale::SourceChunks& chunks) { return route(chunks, relation, target); });
+        };
+        auto found = look();
+        if (found.kind != apply::Route::Kind::chunk || !by_content || !found.chunk || !found.through_table)
+            return found;
+        log::info("{} is decompressed on the target: rows without a key are changed in it", *found.chunk);
+        target.exec(fmt::format("SELECT {}({}::pg_catalog.regclass)", target_.function("decompress_chunk"),
+                                pg::quote_literal(found.chunk->quoted())));
+        return look();
+    }
+
+    void observe(const pgoutput::CachedRelation& relation, apply::ChangeKind kind, apply::Row identity,
+                 apply::Row row) override {
+        using apply::ChangeKind;
+        with_chunks([&](timescale::SourceChunks& chunks) {
+            if (kind == ChangeKind::insert) return chunks.changed(relation.name, named(relation, row));
+            const auto before = named(relation, identity);
+            const auto after = named(relation, row);
+            if (relation.name == "chunk") note_drop(chunks, kind, before, after);
+            if (kind == ChangeKind::remove) chunks.removed(relation.name, before);
+            else chunks.changed(relation.name, after);
+        });
+    }
+
+    [[nodiscard]] std::vector<std::string> statements_at_commit() override {
+        std::vector<std::string> statements;
+        for (const auto& chunk : std::exchange(dropped_, {})) {
+            if (chunk.holds == timescale::Holds::compressed || chunk.ranges.empty()) continue;
+            if (rows_live_on(chunk)) continue;
+            log::info("chunk {} of {} was dropped on the source; it is dropped on the target", chunk.name,
+                      chunk.hypertable);
+            statements.push_back(timescale::drop_chunk_sql(target_.release, chunk.hypertable, chunk.ranges));
+        }
+        return statements;
+    }
+
+    void forget_observed() override {
+        dropped_.clear();
+        if (chunks_) chunks_->forget();
+    }
+
+    [[nodiscard]] std::optional<bool> hides_changes(std::string_view prefix) const override {
+        for (const std::string_view kind : {"::timescaledb-compression-", "::timescaledb-decompression-"}) {
+            if (!prefix.starts_with(kind)) continue;
+            const auto word = prefix.substr(kind.size());
+            if (word == "start") return true;
+            if (word == "end") return false;
+        }
+        if (prefix.starts_with("::timescaledb-"))
+            throw Error(
+                Recovery::operator_action,
+                fmt::format("TimescaleDB on the source wrote a message of a kind that is not known: {}", prefix),
+                "Its release is newer than this ts-live: use a newer one");
+        return std::nullopt;
+    }
+
+private:
+    [[nodiscard]] apply::Route route(timescale::SourceChunks& chunks, const pgoutput::CachedRelation& relation,
+                                     pg::Connection& target) {
+        using Kind = apply::Route::Kind;
+        const catalog::QualifiedName name{relation.schema, relation.name};
+        if (name.schema == "_timescaledb_catalog" && timescale::SourceChunks::mirrored(name.name))
+            return {.kind = Kind::elsewhere, .table = {helper_schema_, timescale::SourceChunks::mirror_of(name.name)}};
+        for (const std::string_view schema : {"_timescaledb_catalog", "_timescaledb_config", "_timescaledb_cache"})
+            if (name.schema == schema) return {.kind = Kind::left_out};
+        if (const auto chunk = chunks.find(name)) {
+            if (chunk->holds == timescale::Holds::rows) return to_chunk(Kind::chunk, *chunk, target);
+            // Whose rows it has may be told only after them.
+            const auto owner = chunks.owner_of(chunk->id);
+            return owner ? to_chunk(Kind::shadow, *owner, target) : apply::Route{.kind = Kind::shadow};
+        }
+        if (chunks.hypertable(name) == timescale::Holds::compressed) return {.kind = Kind::shadow};
+        return {.kind = Kind::ordinary};
+    }
+
+    [[nodiscard]] apply::Route to_chunk(apply::Route::Kind kind, const timescale::SourceChunk& chunk,
+                                        pg::Connection& target) const {
+        apply::Route found{.kind = kind, .table = chunk.hypertable};
+        if (const auto there = timescale::find_chunk(target, target_.release, chunk.hypertable, chunk.ranges)) {
+            found.chunk = there->name;
+            found.through_table = there->compressed;
+        }
+        return found;
+    }
+
+    [[nodiscard]] static timescale::CatalogRow named(const pgoutput::CachedRelation& relation, apply::Row row) {
+        timescale::CatalogRow named;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            if (row[i].kind == apply::ValueKind::binary)
+                throw Error(Recovery::operator_action,
+                            fmt::format("a change of {}.{} came in binary form", relation.schema, relation.name),
+                            "Go on with --resume --text-changes");
+            if (row[i].kind == apply::ValueKind::text) named.emplace(relation.columns[i].name, as_text(row[i].data));
+        }
+        return named;
+    }
+
+    /// A chunk that a continuous aggregate has seen keeps its row, which says that it was dropped.
+    void note_drop(timescale::SourceChunks& chunks, apply::ChangeKind kind, const timescale::CatalogRow& before,
+                   const timescale::CatalogRow& after) {
+        if (kind != apply::ChangeKind::remove && timescale::SourceChunks::text(after, "dropped") != "t") return;
+        // While its ranges are known: they go in the same transaction.
+        if (auto chunk = chunks.find(timescale::SourceChunks::number(before, "id")))
+            dropped_.push_back(std::move(*chunk));
+    }
+
+    /// A chunk also goes when it is merged into another one, and then its rows are there: in one that was there before, whose ranges
+    /// now reach over it. One that was made after the drop is no such chunk.
+    [[nodiscard]] bool rows_live_on(const timescale::SourceChunk& chunk) {
+        auto source = open_end("source", source_end_, "chunks", stop_);
+        const auto overlapping =
+            source.exec("SELECT c.id " + timescale::chunks_with(timescale::Ranges::overlapping, source_release_,
+                                                                chunk.hypertable, chunk.ranges));
+        for (int row = 0; row < overlapping.rows(); ++row) {
+            const auto id = overlapping.number<std::int32_t>(row, 0);
+            if (id == chunk.id) continue;
+            if (!with_chunks([&](timescale::SourceChunks& chunks) { return chunks.find(id); })) continue;
+            log::info("chunk {} of {} was merged into another one on the source; its rows stay as they are", chunk.name,
+                      chunk.hypertable);
+            return true;
+        }
+        return false;
+    }
+
+    pg::ConnInfo source_end_;
+    std::stop_token stop_;
+    timescale::Installation target_;
+    timescale::Release source_release_;
+    std::string helper_schema_;
+    pg::ConnInfo target_end_;
+    std::optional<timescale::SourceChunks> chunks_;
+    std::vector<timescale::SourceChunk> dropped_;  // in the transaction that is being applied
+};
+
+}  // namespace tslive::migrate

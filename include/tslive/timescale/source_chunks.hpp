@@ -1,0 +1,221 @@
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/core/error.hpp"
+#include "tslive/pg/connection.hpp"
+#include "tslive/pg/quote.hpp"
+#include "tslive/timescale/chunk.hpp"
+
+namespace tslive::timescale {
+
+/// A row of the source's catalog as the stream brings it: values in text form by the names of their columns, NULL left out.
+using CatalogRow = std::map<std::string, std::string, std::less<>>;
+
+/// The chunks of the source at the position up to which changes are applied (docs/decisions/0013-timescaledb.md).
+///
+/// What is committed on the target is read from the mirror in our helper schema there; what the batch that is being applied has
+/// brought stands here until it is. One thread, with a session of the target of its own.
+class SourceChunks {
+public:
+    /// @param helper_schema  ours, with the mirror
+    SourceChunks(pg::Connection session, std::string_view helper_schema, Release source)
+        : session_(std::move(session)), schema_(pg::quote_identifier(helper_schema)), release_(source) {
+        session_.exec("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off");
+    }
+
+    /// The tables of the source's catalog that the mirror has.
+    [[nodiscard]] static bool mirrored(std::string_view table) {
+        return table == "hypertable" || table == "chunk" || table == "dimension_slice" || table == "chunk_constraint";
+    }
+    /// The mirror's name of one of them.
+    [[nodiscard]] static std::string mirror_of(std::string_view table) { return fmt::format("source_{}", table); }
+
+    [[nodiscard]] std::optional<SourceChunk> find(const catalog::QualifiedName& name) {
+        for (const auto& [id, row] : chunks_)
+            if (row && text(*row, "schema_name") == name.schema && text(*row, "table_name") == name.name)
+                return described(id, *row);
+        const auto found = session_.exec_again(
+            fmt::format("SELECT id FROM {}.source_chunk WHERE schema_name = $1 AND table_name = $2", schema_),
+            pg::Params{}.text(name.schema).text(name.name));
+        return found.empty() ? std::nullopt : find(found.number<std::int32_t>(0, 0));
+    }
+    [[nodiscard]] std::optional<SourceChunk> find(std::int32_t id) {
+        if (const auto seen = chunks_.find(id); seen != chunks_.end())
+            return seen->second ? std::optional{described(id, *seen->second)} : std::nullopt;
+        const auto found = session_.exec_again(
+            fmt::format("SELECT schema_name, table_name, hypertable_id FROM {}.source_chunk WHERE id = $1", schema_),
+            pg::Params{}.number(id));
+        if (found.empty()) return std::nullopt;
+        return described(
+            id,
+            {{"schema_name", found.text(0, 0)}, {"table_name", found.text(0, 1)}, {"hypertable_id", found.text(0, 2)}});
+    }
+    /// The chunk whose compressed rows are in the chunk `id`.
+    [[nodiscard]] std::optional<SourceChunk> owner_of(std::int32_t id) {
+        const auto wanted = fmt::format("{}", id);
+        for (const auto& [owner, row] : chunks_)
+            if (row && text(*row, "compressed_chunk_id") == wanted) return described(owner, *row);
+        const auto found =
+            session_.exec_again(fmt::format("SELECT id FROM {}.source_chunk WHERE compressed_chunk_id = $1", schema_),
+                                pg::Params{}.number(id));
+        return found.empty() ? std::nullopt : find(found.number<std::int32_t>(0, 0));
+    }
+    /// Whether a hypertable of this name has compressed rows of another one; nothing when there is no such hypertable.
+    [[nodiscard]] std::optional<Holds> hypertable(const catalog::QualifiedName& name) {
+        for (const auto& [id, row] : hypertables_)
+            if (text(row, "schema_name") == name.schema && text(row, "table_name") == name.name) return holds(row);
+        const auto found = session_.exec_again(
+            fmt::format("SELECT compression_state FROM {}.source_hypertable WHERE schema_name = $1 AND table_name = $2",
+                        schema_),
+            pg::Params{}.text(name.schema).text(name.name));
+        if (found.empty()) return std::nullopt;
+        return holds({{"compression_state", found.text(0, 0)}});
+    }
+
+    /// @param table  of `_timescaledb_catalog`, one that is mirrored
+    void changed(std::string_view table, CatalogRow row) {
+        if (table == "chunk_constraint") {
+            if (row.contains("dimension_slice_id"))
+                slices_of_[number(row, "chunk_id")].insert(number(row, "dimension_slice_id"));
+            return;
+        }
+        const auto id = number(row, "id");
+        if (table == "hypertable") hypertables_.insert_or_assign(id, std::move(row));
+        else if (table == "chunk") chunks_.insert_or_assign(id, std::move(row));
+        else if (table == "dimension_slice") {
+            if (!release_.chunk_constraints()) slices_of_[number(row, "chunk_id")].insert(id);
+            slices_.insert_or_assign(id, std::move(row));
+        }
+    }
+    /// @param identity  with at least its key
+    void removed(std::string_view table, const CatalogRow& identity) {
+        if (table == "chunk") chunks_.insert_or_assign(number(identity, "id"), std::nullopt);
+    }
+    /// What was brought is on the target, or never will be.
+    void forget() {
+        hypertables_.clear();
+        chunks_.clear();
+        slices_.clear();
+        slices_of_.clear();
+    }
+
+    [[nodiscard]] pg::Connection& session() noexcept { return session_; }
+
+    [[nodiscard]] static std::string_view text(const CatalogRow& row, std::string_view column) {
+        const auto found = row.find(column);
+        return found == row.end() ? std::string_view{} : std::string_view{found->second};
+    }
+    /// @throws Error  (operator_action) when the catalog has another shape than we know
+    template <typename Integer = std::int32_t>
+    [[nodiscard]] static Integer number(const CatalogRow& row, std::string_view column) {
+        Integer value = 0;
+        const auto digits = text(row, column);
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        if (error != std::errc{} || end != digits.data() + digits.size())
+            throw Error(Recovery::operator_action,
+                        fmt::format("a row of TimescaleDB's catalog came without a number in its column {}", column),
+                        "Its release is not one that ts-live knows; report it");
+        return value;
+    }
+
+private:
+    [[nodiscard]] static Holds holds(const CatalogRow& hypertable) {
+        return text(hypertable, "compression_state") == "2" ? Holds::compressed : Holds::rows;
+    }
+
+    [[nodiscard]] SourceChunk described(std::int32_t id, const CatalogRow& row) {
+        SourceChunk chunk{.id = id,
+                          .name = {std::string{text(row, "schema_name")}, std::string{text(row, "table_name")}},
+                          .hypertable = {},
+                          .holds = Holds::rows,
+                          .ranges = ranges_of(id)};
+        const auto hypertable = number(row, "hypertable_id");
+        if (const auto seen = hypertables_.find(hypertable); seen != hypertables_.end()) {
+            chunk.hypertable = {std::string{text(seen->second, "schema_name")},
+                                std::string{text(seen->second, "table_name")}};
+            chunk.holds = holds(seen->second);
+            return chunk;
+        }
+        const auto found = session_.exec_again(
+            fmt::format("SELECT schema_name, table_name, compression_state FROM {}.source_hypertable WHERE id = $1",
+                        schema_),
+            pg::Params{}.number(hypertable));
+        if (found.empty())
+            throw Error(
+                Recovery::operator_action,
+                fmt::format("{} is a chunk of a hypertable that is not known, number {}", chunk.name, hypertable),
+                "Begin the migration anew: ts-clean, then a new snapshot");
+        chunk.hypertable = {found.text(0, 0), found.text(0, 1)};
+        chunk.holds = holds({{"compression_state", found.text(0, 2)}});
+        return chunk;
+    }
+
+    /// One a dimension: the newest, where a chunk was dropped and made again under its number.
+    [[nodiscard]] std::vector<Range> ranges_of(std::int32_t chunk) {
+        std::map<std::int32_t, Range> by_dimension;
+        const auto found = session_.exec_again(
+            fmt::format(
+                "SELECT d.id, d.column_name, s.range_start, s.range_end FROM {0}.source_dimension_slice s "
+                "JOIN {0}.source_dimension d ON d.id = s.dimension_id WHERE {1} ORDER BY s.id",
+                schema_,
+                release_.chunk_constraints()
+                    ? fmt::format("s.id IN (SELECT k.dimension_slice_id FROM {}.source_chunk_constraint k WHERE "
+                                  "k.chunk_id = $1)",
+                                  schema_)
+                    : "s.chunk_id = $1"),
+            pg::Params{}.number(chunk));
+        for (int row = 0; row < found.rows(); ++row)
+            by_dimension.insert_or_assign(
+                found.number<std::int32_t>(row, 0),
+                Range{found.text(row, 1), found.number<std::int64_t>(row, 2), found.number<std::int64_t>(row, 3)});
+        if (const auto seen = slices_of_.find(chunk); seen != slices_of_.end())
+            for (const auto slice : seen->second) add_slice(by_dimension, slice);
+        std::vector<Range> ranges;
+        for (auto& [dimension, range] : by_dimension) ranges.push_back(std::move(range));
+        return ranges;
+    }
+
+    /// One that the batch has brought for the chunk; itself, it may have been there before, for another chunk.
+    void add_slice(std::map<std::int32_t, Range>& by_dimension, std::int32_t slice) {
+        std::int32_t dimension = 0;
+        std::int64_t start = 0, end = 0;
+        if (const auto seen = slices_.find(slice); seen != slices_.end()) {
+            dimension = number(seen->second, "dimension_id");
+            start = number<std::int64_t>(seen->second, "range_start");
+            end = number<std::int64_t>(seen->second, "range_end");
+        } else {
+            const auto found = session_.exec_again(
+                fmt::format("SELECT dimension_id, range_start, range_end FROM {}.source_dimension_slice WHERE id = $1",
+                            schema_),
+                pg::Params{}.number(slice));
+            if (found.empty()) return;
+            dimension = found.number<std::int32_t>(0, 0);
+            start = found.number<std::int64_t>(0, 1);
+            end = found.number<std::int64_t>(0, 2);
+        }
+        const auto column =
+            session_.exec_again(fmt::format("SELECT column_name FROM {}.source_dimension WHERE id = $1", schema_),
+                                pg::Params{}.number(dimension));
+        if (!column.empty()) by_dimension.insert_or_assign(dimension, Range{column.text(0, 0), start, end});
+    }
+    pg::Connection session_;
+    std::string schema_;
+    Release release_;
+    // What the batch has brought, by number. A chunk without a row was removed.
+    std::map<std::int32_t, CatalogRow> hypertables_, slices_;
+    std::map<std::int32_t, std::optional<CatalogRow>> chunks_;
+    std::map<std::int32_t, std::set<std::int32_t>> slices_of_;
+};
+
+}  // namespace tslive::timescale
