@@ -96,16 +96,7 @@ inline Contents large_object_contents(pg::Connection& connection) {
 }
 
 /// Object (the comment pg_dump puts above it) -> its statements. An object that has several gets them all.
-inline Contents schema_contents(const Database& database, const std::filesystem::path& bin_dir, bool privileges) {
-    std::vector<std::string> arguments = {(bin_dir / "pg_dump").string(), "--schema-only", "--no-publications",
-                                          "--no-subscriptions", "--exclude-schema=tslive_*"};
-    if (!privileges) arguments.insert(arguments.end(), {"--no-owner", "--no-privileges"});
-    const auto info = database.conninfo();
-    arguments.push_back("--encoding=" + pg::Connection::open(info, "compare").parameter("client_encoding"));
-    arguments.push_back("--dbname=" + info.without_secrets().to_string());
-    const auto text = run_tool_or_fail(
-        {.arguments = arguments, .environment = {{"PGPASSWORD", info.value("password").value_or("")}}});
-
+[[nodiscard]] inline Contents statements_by_object(const std::string& text) {
     Contents contents;
     std::string object = "schema of the database";
     for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
@@ -118,6 +109,17 @@ inline Contents schema_contents(const Database& database, const std::filesystem:
         contents[object] += line + '\n';
     }
     return contents;
+}
+
+inline Contents schema_contents(const Database& database, const std::filesystem::path& bin_dir, bool privileges) {
+    std::vector<std::string> arguments = {(bin_dir / "pg_dump").string(), "--schema-only", "--no-publications",
+                                          "--no-subscriptions", "--exclude-schema=tslive_*"};
+    if (!privileges) arguments.insert(arguments.end(), {"--no-owner", "--no-privileges"});
+    const auto info = database.conninfo();
+    arguments.push_back("--encoding=" + pg::Connection::open(info, "compare").parameter("client_encoding"));
+    arguments.push_back("--dbname=" + info.without_secrets().to_string());
+    return statements_by_object(run_tool_or_fail(
+        {.arguments = arguments, .environment = {{"PGPASSWORD", info.value("password").value_or("")}}}));
 }
 
 inline Contents catalog_contents(pg::Connection& connection) {
@@ -151,15 +153,7 @@ inline Contents contents_of(const Database& database, const CompareOptions& opti
 
 }  // namespace detail
 
-/// Compares what is in two databases: rows of every table, sequences, large objects, schema. Ours (helper schema,
-/// publications) is left out. Nothing may write meanwhile, or the answer is one of the past.
-///
-/// @param bin_dir  whose pg_dump; it must be as new as both servers. Empty: as TestServer chooses
-[[nodiscard]] inline Diff compare(const Database& source, const Database& target, const CompareOptions& options = {},
-                                  const std::filesystem::path& bin_dir = default_bin_dir()) {
-    auto other = std::async(std::launch::async, [&] { return detail::contents_of(target, options, bin_dir); });
-    const auto on_source = detail::contents_of(source, options, bin_dir);
-    const auto on_target = other.get();
+[[nodiscard]] inline Diff difference(const detail::Contents& on_source, const detail::Contents& on_target) {
     Diff diff;
     for (const auto& [object, content] : on_source) {
         const auto found = on_target.find(object);
@@ -171,6 +165,18 @@ inline Contents contents_of(const Database& database, const CompareOptions& opti
         if (!on_source.contains(object))
             diff.lines.push_back(fmt::format("{}: only on the target: {}", object, content));
     return diff;
+}
+
+/// Compares what is in two databases: rows of every table, sequences, large objects, schema. Ours (helper schema,
+/// publications) is left out. Nothing may write meanwhile, or the answer is one of the past.
+///
+/// @param bin_dir  whose pg_dump; it must be as new as both servers. Empty: as TestServer chooses
+[[nodiscard]] inline Diff compare(const Database& source, const Database& target, const CompareOptions& options = {},
+                                  const std::filesystem::path& bin_dir = default_bin_dir()) {
+    auto other = std::async(std::launch::async, [&] { return detail::contents_of(target, options, bin_dir); });
+    const auto on_source = detail::contents_of(source, options, bin_dir);
+    const auto on_target = other.get();
+    return difference(on_source, on_target);
 }
 
 [[nodiscard]] inline testing::AssertionResult databases_are_equal(const Database& source, const Database& target,
