@@ -3,6 +3,8 @@
 # was lost. Installs what is missing (Debian), builds, and leaves nothing behind but build/demo.
 #
 #   bash apps/demo/run.sh
+#   bash apps/demo/run.sh --timescaledb   the same with a hypertable, compression, a continuous aggregate and policies at work all the
+#                                         while; needs TimescaleDB in the PostgreSQL that is used
 #
 # TSLIVE_DEMO_SCALE=1   size of the data, 1 is about 250 MB
 # TSLIVE_DEMO_RATE=150  transactions per second of the writers
@@ -12,6 +14,12 @@
 # TSLIVE_BIN_DIR=…      take live-migration from there instead of building it
 # TSLIVE_PG_BIN=…       the PostgreSQL to use; else the newest that is installed
 set -euo pipefail
+timescaledb=
+case ${1:-} in
+    '') ;;
+    --timescaledb) timescaledb=yes ;;
+    *) echo "usage: run.sh [--timescaledb]" >&2; exit 2 ;;
+esac
 demo=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$demo/../.." && pwd)
 scale=${TSLIVE_DEMO_SCALE:-1}
@@ -68,8 +76,10 @@ build() {
 start_servers() {
     servers_begin
     local name settings=(fsync=off shared_buffers=128MB max_wal_size=2GB jit=off log_checkpoints=off)
+    [ -z "$timescaledb" ] || settings+=("shared_preload_libraries='timescaledb'" timescaledb.telemetry_level=off max_worker_processes=24 max_locks_per_transaction=256)
     server_start source wal_level=logical "${settings[@]}"
     server_start target "${settings[@]}"
+    [ -z "$timescaledb" ] || has_timescaledb
     for name in source target; do psql -qX -d "$(server_uri "$name" postgres)" -c 'CREATE DATABASE demo'; done
     source_uri=$(server_uri source demo)
     target_uri=$(server_uri target demo)
@@ -80,17 +90,23 @@ on_target() { psql -qX -v ON_ERROR_STOP=1 -d "$target_uri" "$@"; }
 
 load_data() {
     on_source -f "$demo/schema.sql"
+    [ -z "$timescaledb" ] || on_source -f "$demo/timescaledb/hypertable.sql"
     on_source -v part=readings -v scale="$scale" -f "$demo/data.sql" -o /dev/null &
     local other=$!
     on_source -v part=rest -v scale="$scale" -f "$demo/data.sql" -o /dev/null
     wait "$other"
     on_source -c 'ALTER TABLE plant.readings ADD FOREIGN KEY (sensor) REFERENCES plant.sensors' -c 'VACUUM ANALYZE'
+    if [ -n "$timescaledb" ]; then
+        on_source -f "$demo/timescaledb/policies.sql"
+        on_source -f "$demo/timescaledb/jobs.sql" -o "$work/jobs.before"
+    fi
     echo "$(on_source -Atc "SELECT pg_size_pretty(pg_database_size('demo'))") on the source"
 }
 
 start_writers() {
     local script scripts=()
     for script in order@4 order_change@2 reading@3 document@2 odd@1; do scripts+=(-f "$demo/writers/${script%@*}.sql@${script#*@}"); done
+    [ -z "$timescaledb" ] || scripts+=(-f "$demo/timescaledb/late.sql@1")
     PGAPPNAME=writer pgbench -n -c 3 -j 1 -R "$rate" -T 100000 "${scripts[@]}" -d "$source_uri" > "$work/writers.log" 2>&1 &
     writer_pid=$!
 }
@@ -157,9 +173,16 @@ verify() {
     # A materialized view holds what its last refresh saw, and the target's was refreshed later than the source's.
     on_source -c 'REFRESH MATERIALIZED VIEW shop.sales'
     on_target -c 'REFRESH MATERIALIZED VIEW shop.sales'
-    on_source -f "$demo/content.sql" -o "$work/source.content" &
+    local more=()
+    if [ -n "$timescaledb" ]; then
+        compare_jobs
+        more=(-v now="$(on_source -Atc 'SELECT now()')" -f "$demo/timescaledb/content.sql")
+        on_source "${more[@]:0:2}" -f "$demo/timescaledb/settle.sql"
+        on_target "${more[@]:0:2}" -f "$demo/timescaledb/settle.sql"
+    fi
+    on_source -f "$demo/content.sql" "${more[@]}" -o "$work/source.content" &
     local other=$!
-    on_target -f "$demo/content.sql" -o "$work/target.content"
+    on_target -f "$demo/content.sql" "${more[@]}" -o "$work/target.content"
     wait "$other"
     awk -F '\t' '
         NR == FNR { rows[$1] = $2; content[$1] = $3; next }
@@ -176,6 +199,11 @@ verify() {
             exit wrong
         }' "$work/target.content" "$work/source.content" || equal=no
 }
+compare_jobs() {  # with each other, and with what they were before anything began
+    on_source -f "$demo/timescaledb/jobs.sql" -o "$work/source.jobs"
+    on_target -f "$demo/timescaledb/jobs.sql" -o "$work/target.jobs"
+    if diff "$work/jobs.before" "$work/source.jobs" && diff "$work/source.jobs" "$work/target.jobs"; then echo "$(wc -l < "$work/target.jobs") jobs are as they were, on both"; else equal=no; fi
+}
 clean() {
     live_migration clean clean --yes --prune
     wait "$started" || fail "live-migration clean ended with $?"
@@ -186,11 +214,19 @@ clean() {
     [ -z "$left" ] || { echo "left behind: $left"; equal=no; }
 }
 compare_schema() {
-    pg_dump -s -d "$source_uri" | grep -v '^\\\(un\)\?restrict' > "$work/source.schema"
-    pg_dump -s -d "$target_uri" | grep -v '^\\\(un\)\?restrict' > "$work/target.schema"
+    local leave_out=()
+    [ -z "$timescaledb" ] || leave_out=(--exclude-schema='_timescaledb_*')  # chunks have names of their own on each
+    pg_dump -s "${leave_out[@]}" -d "$source_uri" | grep -v '^\\\(un\)\?restrict' > "$work/source.schema"
+    pg_dump -s "${leave_out[@]}" -d "$target_uri" | grep -v '^\\\(un\)\?restrict' > "$work/target.schema"
     if diff "$work/source.schema" "$work/target.schema"; then echo "both schemas read the same in pg_dump"; else equal=no; fi
 }
 
+has_timescaledb() {
+    for name in source target; do
+        [ -n "$(psql -AtX -d "$(server_uri "$name" postgres)" -c "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'")" ] ||
+            fail "the PostgreSQL in $pg_bin has no TimescaleDB (pg_available_extensions): install it, or run without --timescaledb"
+    done
+}
 equal=yes
 total_begin=$(now_ms)
 phase "Packages" install_packages
