@@ -25,6 +25,8 @@ struct Route {
     catalog::QualifiedName table = {};
     /// chunk, shadow: the target's chunk with the rows; nothing while the target has none.
     std::optional<catalog::QualifiedName> chunk = {};
+    /// Without `chunk`: the target's chunks that share its rows among them.
+    std::vector<catalog::QualifiedName> pieces = {};
     /// UPDATE and DELETE do not reach the rows of `chunk` except through `table`.
     bool through_table = false;
 };

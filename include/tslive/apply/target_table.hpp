@@ -55,6 +55,7 @@ struct TargetTable {
     /// Rows are in chunks: they are inserted through this table, and `name` is the chunk in which they are sought, or the table itself.
     std::optional<catalog::QualifiedName> hypertable = {};
     std::optional<catalog::QualifiedName> chunk = {};  ///< of the target, for the rows of a chunk of the source
+    std::vector<catalog::QualifiedName> pieces = {};   ///< instead of `chunk`, where several have its rows
     bool chunk_missing = false;  ///< there was no such chunk when we looked: look again before rows are sought
     /// The source's table has no chunks, so that an UPDATE there may move a row to another chunk here.
     std::vector<std::string> dimensions = {};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -38,7 +39,7 @@ public:
     /// @param source  the release of the source, @param target that of the target
     ChunkChanges(const Context& context, timescale::Installation source, timescale::Installation target,
                  const std::stop_token& stop)
-        : source_end_(context.ends.source), stop_(stop), target_(std::move(target)), source_release_(source.release),
+        : stop_(stop), target_(std::move(target)), source_release_(source.release),
           helper_schema_(fmt::format("tslive_{}", context.names.id)), target_end_(context.ends.target) {}
 
     [[nodiscard]] apply::Route route(const pgoutput::CachedRelation& relation) override {
@@ -51,11 +52,15 @@ public:
             return with_chunks([&](timescale::SourceChunks& chunks) { return route(chunks, relation, target); });
         };
         auto found = look();
-        if (found.kind != apply::Route::Kind::chunk || !by_content || !found.chunk || !found.through_table)
-            return found;
-        log::info("{} is decompressed on the target: rows without a key are changed in it", *found.chunk);
-        target.exec(fmt::format("SELECT {}({}::pg_catalog.regclass)", target_.function("decompress_chunk"),
-                                pg::quote_literal(found.chunk->quoted())));
+        if (found.kind != apply::Route::Kind::chunk || !by_content) return found;
+        auto compressed = found.pieces;
+        if (found.chunk && found.through_table) compressed.push_back(*found.chunk);
+        if (compressed.empty()) return found;
+        for (const auto& chunk : compressed) {
+            log::info("{} is decompressed on the target: rows without a key are changed in it", chunk);
+            target.exec(fmt::format("SELECT {}({}::pg_catalog.regclass, if_compressed => true)",
+                                    target_.function("decompress_chunk"), pg::quote_literal(chunk.quoted())));
+        }
         return look();
     }
 
@@ -67,25 +72,32 @@ public:
             const auto before = named(relation, identity);
             const auto after = named(relation, row);
             if (relation.name == "chunk") note_drop(chunks, kind, before, after);
+            if (relation.name == "dimension_slice" && kind == ChangeKind::remove) ranges_lost_ = true;
             if (kind == ChangeKind::remove) chunks.removed(relation.name, before);
             else chunks.changed(relation.name, after);
         });
     }
 
     [[nodiscard]] std::vector<std::string> statements_at_commit() override {
-        std::vector<std::string> statements;
-        for (const auto& chunk : std::exchange(dropped_, {})) {
-            if (chunk.holds == timescale::Holds::compressed || chunk.ranges.empty()) continue;
-            if (rows_live_on(chunk)) continue;
-            log::info("chunk {} of {} was dropped on the source; it is dropped on the target", chunk.name,
-                      chunk.hypertable);
-            statements.push_back(timescale::drop_chunk_sql(target_.release, chunk.hypertable, chunk.ranges));
-        }
-        return statements;
+        if (!ranges_lost_ && dropped_.empty()) return {};
+        return with_chunks([&](timescale::SourceChunks& chunks) {
+            auto dropped = std::exchange(dropped_, {});
+            std::vector<std::string> statements;
+            if (std::exchange(ranges_lost_, false)) statements = follow_merges(chunks, dropped);
+            for (const auto& chunk : dropped) {
+                if (chunk.holds == timescale::Holds::compressed || chunk.ranges.empty()) continue;
+                log::info("chunk {} of {} was dropped on the source; what is in its ranges goes on the target",
+                          chunk.name, chunk.hypertable);
+                statements.push_back(timescale::drop_chunks_sql(target_.release, chunk.hypertable, chunk.ranges));
+                statements.push_back(chunks.delete_sql(chunk, target_.release));
+            }
+            return statements;
+        });
     }
 
     void forget_observed() override {
         dropped_.clear();
+        ranges_lost_ = false;
         if (chunks_) chunks_->forget();
     }
 
@@ -129,6 +141,8 @@ private:
         if (const auto there = timescale::find_chunk(target, target_.release, chunk.hypertable, chunk.ranges)) {
             found.chunk = there->name;
             found.through_table = there->compressed;
+        } else {
+            found.pieces = timescale::chunks_within(target, target_.release, chunk.hypertable, chunk.ranges);
         }
         return found;
     }
@@ -154,31 +168,37 @@ private:
             dropped_.push_back(std::move(*chunk));
     }
 
-    /// A chunk also goes when it is merged into another one, and then its rows are there: in one that was there before, whose ranges
-    /// now reach over it. One that was made after the drop is no such chunk.
-    [[nodiscard]] bool rows_live_on(const timescale::SourceChunk& chunk) {
-        auto source = open_end("source", source_end_, "chunks", stop_);
-        const auto overlapping =
-            source.exec("SELECT c.id " + timescale::chunks_with(timescale::Ranges::overlapping, source_release_,
-                                                                chunk.hypertable, chunk.ranges));
-        for (int row = 0; row < overlapping.rows(); ++row) {
-            const auto id = overlapping.number<std::int32_t>(row, 0);
-            if (id == chunk.id) continue;
-            if (!with_chunks([&](timescale::SourceChunks& chunks) { return chunks.find(id); })) continue;
-            log::info("chunk {} of {} was merged into another one on the source; its rows stay as they are", chunk.name,
-                      chunk.hypertable);
-            return true;
+    /// A chunk also goes when it is merged into another one, which then has other ranges, and the rows. Nothing moves on the target: from
+    /// then on, one chunk of the source stands for several there.
+    [[nodiscard]] static std::vector<std::string> follow_merges(timescale::SourceChunks& chunks,
+                                                                std::vector<timescale::SourceChunk>& dropped) {
+        std::vector<std::string> statements;
+        for (auto& chunk : chunks.chunks_that_lost_ranges()) {
+            const auto merge_one = [&] {
+                const auto merged = std::ranges::find_if(dropped, [&](const timescale::SourceChunk& other) {
+                    return other.hypertable == chunk.hypertable && timescale::absorb(chunk.ranges, other.ranges);
+                });
+                if (merged == dropped.end()) return false;
+                log::info("chunk {} of {} was merged into {} on the source", merged->name, chunk.hypertable,
+                          chunk.name);
+                dropped.erase(merged);
+                return true;
+            };
+            while (merge_one()) continue;
+            const auto more = chunks.set_ranges(chunk);
+            statements.insert(statements.end(), more.begin(), more.end());
         }
-        return false;
+        chunks.forget_lost_ranges();
+        return statements;
     }
 
-    pg::ConnInfo source_end_;
     std::stop_token stop_;
     timescale::Installation target_;
     timescale::Release source_release_;
     std::string helper_schema_;
     pg::ConnInfo target_end_;
     std::optional<timescale::SourceChunks> chunks_;
+    bool ranges_lost_ = false;
     std::vector<timescale::SourceChunk> dropped_;  // in the transaction that is being applied
 };
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,8 +21,30 @@ namespace tslive::timescale {
 struct Range {
     std::string column;
     std::int64_t start = 0, end = 0;
-    friend bool operator==(const Range&, const Range&) = default;
+    std::int32_t dimension = 0;  ///< its number on the source
+    [[nodiscard]] bool same_extent(const Range& other) const { return start == other.start && end == other.end; }
+    [[nodiscard]] bool touches(const Range& other) const { return start == other.end || end == other.start; }
 };
+/// One a dimension, in the order of the dimensions.
+using Ranges = std::vector<Range>;
+
+/// Makes `ranges` cover `other` as well, if the two lie side by side.
+/// @returns whether it was so
+inline bool absorb(Ranges& ranges, const Ranges& other) {
+    if (ranges.size() != other.size()) return false;
+    std::optional<std::size_t> beside;
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+        if (ranges[i].column != other[i].column) return false;
+        if (ranges[i].same_extent(other[i])) continue;
+        if (beside || !ranges[i].touches(other[i])) return false;
+        beside = i;
+    }
+    if (!beside) return false;
+    auto& range = ranges[*beside];
+    range.start = std::min(range.start, other[*beside].start);
+    range.end = std::max(range.end, other[*beside].end);
+    return true;
+}
 
 /// Whose rows a hypertable has.
 enum class Holds {
@@ -34,7 +58,7 @@ struct SourceChunk {
     catalog::QualifiedName name;
     catalog::QualifiedName hypertable;
     Holds holds = Holds::rows;
-    std::vector<Range> ranges;  ///< one a dimension; fewer, or none, once the chunk was dropped
+    Ranges ranges;  ///< fewer, or none, once the chunk was dropped
 };
 
 /// A chunk of the target.
@@ -44,14 +68,14 @@ struct TargetChunk {
     bool compressed = false;
 };
 
-/// How the ranges of two chunks are compared.
-enum class Ranges { equal, overlapping };
+/// How the ranges of chunks are compared with given ones.
+enum class Extent { equal, within };
 
 /// `FROM … WHERE …` that finds the chunks `c` of the hypertable with such ranges.
 ///
 /// By the slices, which have an index, not by the chunks, of which there may be a hundred thousand.
-[[nodiscard]] inline std::string chunks_with(Ranges how, Release release, const catalog::QualifiedName& hypertable,
-                                             const std::vector<Range>& ranges) {
+[[nodiscard]] inline std::string chunks_with(Extent extent, Release release, const catalog::QualifiedName& hypertable,
+                                             const Ranges& ranges) {
     std::string sql =
         "FROM _timescaledb_catalog.hypertable h JOIN _timescaledb_catalog.chunk c ON c.hypertable_id = h.id";
     for (std::size_t i = 0; i < ranges.size(); ++i) {
@@ -62,9 +86,9 @@ enum class Ranges { equal, overlapping };
                          "JOIN _timescaledb_catalog.dimension_slice s{0} ON s{0}.id = k{0}.dimension_slice_id",
                          i)
                    : fmt::format(" JOIN _timescaledb_catalog.dimension_slice s{0} ON s{0}.chunk_id = c.id", i);
-        sql += how == Ranges::equal
-                   ? fmt::format(" AND s{}.range_start = {} AND s{}.range_end = {}", i, range.start, i, range.end)
-                   : fmt::format(" AND s{}.range_start < {} AND s{}.range_end > {}", i, range.end, i, range.start);
+        const bool equal = extent == Extent::equal;
+        sql += fmt::format(" AND s{0}.range_start {1} {2} AND s{0}.range_end {3} {4}", i,
+                           equal ? "=" : ">=", range.start, equal ? "=" : "<=", range.end);
         sql += fmt::format(
             " JOIN _timescaledb_catalog.dimension d{0} ON d{0}.id = s{0}.dimension_id AND d{0}.hypertable_id = h.id "
             "AND d{0}.column_name = {1}",
@@ -79,22 +103,34 @@ enum class Ranges { equal, overlapping };
 /// Any session of the target, in its transaction.
 [[nodiscard]] inline std::optional<TargetChunk> find_chunk(pg::Connection& target, Release release,
                                                            const catalog::QualifiedName& hypertable,
-                                                           const std::vector<Range>& ranges) {
+                                                           const Ranges& ranges) {
     if (ranges.empty()) return std::nullopt;
     constexpr int compressed = 1;
     const auto found = target.exec(fmt::format("SELECT c.schema_name, c.table_name, c.status {}",
-                                               chunks_with(Ranges::equal, release, hypertable, ranges)));
+                                               chunks_with(Extent::equal, release, hypertable, ranges)));
     if (found.empty()) return std::nullopt;
     return TargetChunk{{found.text(0, 0), found.text(0, 1)}, (found.number<int>(0, 2) & compressed) != 0};
 }
 
-/// Drops the chunk with these ranges, if there is one, with what is compressed of it.
-[[nodiscard]] inline std::string drop_chunk_sql(Release release, const catalog::QualifiedName& hypertable,
-                                                const std::vector<Range>& ranges) {
+/// The chunks of the target that have no rows outside of these ranges.
+[[nodiscard]] inline std::vector<catalog::QualifiedName> chunks_within(pg::Connection& target, Release release,
+                                                                       const catalog::QualifiedName& hypertable,
+                                                                       const Ranges& ranges) {
+    std::vector<catalog::QualifiedName> names;
+    if (ranges.empty()) return names;
+    const auto found = target.exec(
+        fmt::format("SELECT c.schema_name, c.table_name {}", chunks_with(Extent::within, release, hypertable, ranges)));
+    for (int row = 0; row < found.rows(); ++row) names.push_back({found.text(row, 0), found.text(row, 1)});
+    return names;
+}
+
+/// Drops the chunks that have no rows outside of these ranges, with what is compressed of them.
+[[nodiscard]] inline std::string drop_chunks_sql(Release release, const catalog::QualifiedName& hypertable,
+                                                 const Ranges& ranges) {
     return fmt::format(
         "WITH chunk AS MATERIALIZED (SELECT pg_catalog.format('%I.%I', c.schema_name, c.table_name) AS name {}) "
         "SELECT {}.drop_chunk(name::pg_catalog.regclass) FROM chunk",
-        chunks_with(Ranges::equal, release, hypertable, ranges), release.functions());
+        chunks_with(Extent::within, release, hypertable, ranges), release.functions());
 }
 
 }  // namespace tslive::timescale

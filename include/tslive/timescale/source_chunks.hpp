@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "tslive/core/error.hpp"
 #include "tslive/pg/connection.hpp"
@@ -101,6 +103,93 @@ public:
     /// @param identity  with at least its key
     void removed(std::string_view table, const CatalogRow& identity) {
         if (table == "chunk") chunks_.insert_or_assign(number(identity, "id"), std::nullopt);
+        if (table == "dimension_slice") lost_slices_.insert(number(identity, "id"));
+    }
+    /// Chunks of rows that have lost a range since the last call of forget_lost_ranges(), and still exist. Until then, they are described
+    /// with the ranges that they had.
+    [[nodiscard]] std::vector<SourceChunk> chunks_that_lost_ranges() {
+        std::set<std::int32_t> ids;
+        for (const auto& [chunk, slices] : slices_of_)
+            for (const auto slice : slices)
+                if (lost_slices_.contains(slice)) ids.insert(chunk);
+        if (!lost_slices_.empty()) {
+            const auto found = session_.exec(
+                fmt::format("SELECT chunk_id FROM {}.{} WHERE {} IN ({}) AND chunk_id IS NOT NULL", schema_,
+                            release_.chunk_constraints() ? "source_chunk_constraint" : "source_dimension_slice",
+                            release_.chunk_constraints() ? "dimension_slice_id" : "id", fmt::join(lost_slices_, ", ")));
+            for (int row = 0; row < found.rows(); ++row) ids.insert(found.number<std::int32_t>(row, 0));
+        }
+        std::vector<SourceChunk> chunks;
+        for (const auto id : ids)
+            if (auto chunk = find(id); chunk && chunk->holds == Holds::rows && !was_dropped(id))
+                chunks.push_back(std::move(*chunk));
+        return chunks;
+    }
+    void forget_lost_ranges() { lost_slices_.clear(); }
+
+    /// Gives a chunk ranges that the stream does not tell, because the source's table of them has no identity.
+    /// @returns what brings the mirror to the same, after what the transaction brings it by itself
+    [[nodiscard]] std::vector<std::string> set_ranges(const SourceChunk& chunk) {
+        constexpr std::int32_t most_dimensions = 16;
+        std::vector<std::string> statements;
+        if (!release_.chunk_constraints()) return statements;
+        statements.push_back(
+            fmt::format("DELETE FROM {}.source_chunk_constraint WHERE chunk_id = {} AND dimension_slice_id IS NOT NULL",
+                        schema_, chunk.id));
+        auto& slices = slices_of_[chunk.id];
+        slices.clear();
+        std::int32_t number = 0;
+        for (const auto& range : chunk.ranges) {
+            const auto slice = -(chunk.id * most_dimensions + number++);  // none of the source's
+            slices.insert(slice);
+            slices_.insert_or_assign(slice, CatalogRow{{"dimension_id", fmt::format("{}", range.dimension)},
+                                                       {"range_start", fmt::format("{}", range.start)},
+                                                       {"range_end", fmt::format("{}", range.end)}});
+            statements.push_back(
+                fmt::format("INSERT INTO {0}.source_dimension_slice (id, dimension_id, range_start, range_end) VALUES "
+                            "({1}, {2}, {3}, "
+                            "{4}) ON CONFLICT (id) DO UPDATE SET range_start = {3}, range_end = {4}",
+                            schema_, slice, range.dimension, range.start, range.end));
+            statements.push_back(
+                fmt::format("INSERT INTO {}.source_chunk_constraint (chunk_id, dimension_slice_id) VALUES ({}, {})",
+                            schema_, chunk.id, slice));
+        }
+        return statements;
+    }
+
+    /// Removes the target's rows in the chunk's ranges: for what is not in a chunk of its own there.
+    /// @param target  its functions are called
+    /// @throws Error  (operator_action) for a dimension that is computed by a function of the user's
+    [[nodiscard]] std::string delete_sql(const SourceChunk& chunk, Release target) {
+        std::string sql;
+        for (const auto& range : chunk.ranges) {
+            const auto found = session_.exec_again(
+                fmt::format(
+                    "SELECT column_type::pg_catalog.text, num_slices IS NOT NULL, coalesce(partitioning_func, '') "
+                    "FROM {}.source_dimension WHERE id = $1",
+                    schema_),
+                pg::Params{}.number(range.dimension));
+            if (found.empty()) return {};
+            const auto column = pg::quote_identifier(range.column);
+            const bool hashed = found.boolean(0, 1);
+            const auto function = found.text(0, 2);
+            if (!function.empty() && !(hashed && function == "get_partition_hash"))
+                throw Error(
+                    Recovery::operator_action,
+                    fmt::format("a chunk of {} was dropped on the source, whose rows are told by the function {} "
+                                "of column {}",
+                                chunk.hypertable, function, column),
+                    "Begin the migration anew, and do not drop chunks of that hypertable meanwhile");
+            const auto value = hashed ? fmt::format("{}.get_partition_hash({})", target.functions(), column) : column;
+            for (const auto& [bound, comparison] : {std::pair{range.start, ">="}, std::pair{range.end, "<"}}) {
+                if (bound == std::numeric_limits<std::int64_t>::min() ||
+                    bound == std::numeric_limits<std::int64_t>::max())
+                    continue;
+                sql += fmt::format("{}{} OPERATOR(pg_catalog.{}) {}", sql.empty() ? "" : " AND ", value, comparison,
+                                   hashed ? fmt::format("{}", bound) : literal(bound, found.at(0, 0), target));
+            }
+        }
+        return fmt::format("DELETE FROM {} WHERE {}", chunk.hypertable.quoted(), sql.empty() ? "true" : sql);
     }
     /// What was brought is on the target, or never will be.
     void forget() {
@@ -108,6 +197,7 @@ public:
         chunks_.clear();
         slices_.clear();
         slices_of_.clear();
+        lost_slices_.clear();
     }
 
     [[nodiscard]] pg::Connection& session() noexcept { return session_; }
@@ -130,6 +220,21 @@ public:
     }
 
 private:
+    /// A bound in the catalog's units as a value of the column's type.
+    [[nodiscard]] static std::string literal(std::int64_t bound, std::string_view type, Release target) {
+        const auto made_by = [&](std::string_view function) {
+            return fmt::format("{}.{}({})", target.functions(), function, bound);
+        };
+        if (type == "timestamp with time zone") return made_by("to_timestamp");
+        if (type == "timestamp without time zone") return made_by("to_timestamp_without_timezone");
+        if (type == "date") return made_by("to_date");
+        return fmt::format("{}", bound);
+    }
+
+    [[nodiscard]] bool was_dropped(std::int32_t id) const {
+        const auto seen = chunks_.find(id);
+        return seen != chunks_.end() && seen->second && text(*seen->second, "dropped") == "t";
+    }
     [[nodiscard]] static Holds holds(const CatalogRow& hypertable) {
         return text(hypertable, "compression_state") == "2" ? Holds::compressed : Holds::rows;
     }
@@ -162,7 +267,7 @@ private:
     }
 
     /// One a dimension: the newest, where a chunk was dropped and made again under its number.
-    [[nodiscard]] std::vector<Range> ranges_of(std::int32_t chunk) {
+    [[nodiscard]] Ranges ranges_of(std::int32_t chunk) {
         std::map<std::int32_t, Range> by_dimension;
         const auto found = session_.exec_again(
             fmt::format(
@@ -178,10 +283,11 @@ private:
         for (int row = 0; row < found.rows(); ++row)
             by_dimension.insert_or_assign(
                 found.number<std::int32_t>(row, 0),
-                Range{found.text(row, 1), found.number<std::int64_t>(row, 2), found.number<std::int64_t>(row, 3)});
+                Range{found.text(row, 1), found.number<std::int64_t>(row, 2), found.number<std::int64_t>(row, 3),
+                      found.number<std::int32_t>(row, 0)});
         if (const auto seen = slices_of_.find(chunk); seen != slices_of_.end())
             for (const auto slice : seen->second) add_slice(by_dimension, slice);
-        std::vector<Range> ranges;
+        Ranges ranges;
         for (auto& [dimension, range] : by_dimension) ranges.push_back(std::move(range));
         return ranges;
     }
@@ -207,7 +313,7 @@ private:
         const auto column =
             session_.exec_again(fmt::format("SELECT column_name FROM {}.source_dimension WHERE id = $1", schema_),
                                 pg::Params{}.number(dimension));
-        if (!column.empty()) by_dimension.insert_or_assign(dimension, Range{column.text(0, 0), start, end});
+        if (!column.empty()) by_dimension.insert_or_assign(dimension, Range{column.text(0, 0), start, end, dimension});
     }
     pg::Connection session_;
     std::string schema_;
@@ -216,6 +322,7 @@ private:
     std::map<std::int32_t, CatalogRow> hypertables_, slices_;
     std::map<std::int32_t, std::optional<CatalogRow>> chunks_;
     std::map<std::int32_t, std::set<std::int32_t>> slices_of_;
+    std::set<std::int32_t> lost_slices_;
 };
 
 }  // namespace tslive::timescale

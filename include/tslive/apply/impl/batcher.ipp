@@ -309,12 +309,16 @@ void Batcher<Target>::truncate_chunk(Destination& to, RelationId relation,
     // It may have gone with its hypertable's rows, since we looked.
     if constexpr (KnowsChunks<Target>) to.table = target_->settle(*to.table, relations_.find(relation));
     to.wave = std::make_unique<WaveBuilder>(*to.table);
-    if (!to.table->chunk || is_emptied()) return;
-    auto chunk = *to.table;
-    chunk.name = *chunk.chunk;
-    chunk.only = false;
-    const TargetTable* const one[] = {&chunk};
-    target_->truncate(one, TruncateList::whole, false, *transaction_);
+    if (is_emptied()) return;
+    auto names = to.table->pieces;
+    if (to.table->chunk) names.push_back(*to.table->chunk);  // else no row was ever in it
+    for (auto& name : names) {
+        auto chunk = *to.table;
+        chunk.name = std::move(name);
+        chunk.only = false;
+        const TargetTable* const one[] = {&chunk};
+        target_->truncate(one, TruncateList::whole, false, *transaction_);
+    }
 }
 
 }  // namespace tslive::apply

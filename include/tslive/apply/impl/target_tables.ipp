@@ -145,7 +145,7 @@ inline const TargetTable* TargetTables::resolve_chunk(const pgoutput::CachedRela
     table.rows_may_be_missing = knowledge_.data_left_out && knowledge_.data_left_out(route.table);
     take_definition(table, relation, *found, columns, transaction);
     // Which of several rows that are the same goes is told by the place of one, which rows that are compressed do not have.
-    if (table.match == Match::by_content && route.through_table) table.chunk_missing = true;
+    if (table.match == Match::by_content && table.one_by_one) table.chunk_missing = true;
     log::debug("changes of {} go to {}{}", sent, table.name,
                table.chunk_missing ? ", for now"
                : table.one_by_one  ? ", one by one"
@@ -158,7 +158,8 @@ inline void TargetTables::take_route(TargetTable& table, const Route& route) con
     table.name = direct ? *route.chunk : route.table;
     table.only = direct;
     table.chunk = route.chunk;
-    table.chunk_missing = !route.chunk;
+    table.pieces = route.pieces;
+    table.chunk_missing = !route.chunk && route.pieces.empty();
     table.one_by_one = !direct;
 }
 
