@@ -162,7 +162,7 @@ private:
     /// Half a table helps nobody. The plan stays: it says that the table was once to be copied.
     void remove_partial(TargetSession& target, const LedgerTable& table) {
         pg::Transaction transaction(target.connection());
-        target.empty(table.name, target.table(table.name));
+        if (!options_.without_rows.contains(table.name)) target.empty(table.name, target.table(table.name));
         ledger_.forget(target.connection(), table.name);
         auto parts = table.parts;
         ledger_.plan(target.connection(), parts);
@@ -203,7 +203,9 @@ inline std::vector<catalog::Index> read_indexes(const Options& options, Progress
         auto target = pg::Connection::open(options.target, "copy", stop);
         create_helper_schema(target, options.migration_id);
         auto source = pg::Connection::open(options.source, "copy", stop);
-        return indexes_to_build(source, target, progress);
+        return indexes_to_build(source, target,
+                                options.built_elsewhere ? options.built_elsewhere(source) : std::set<RelationId>{},
+                                progress);
     });
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <utility>
 #include <map>
 #include <stop_token>
@@ -97,7 +98,12 @@ inline void build_foreign_keys(const Options& options, Progress& progress, std::
     auto keys = pg::retry("reading the foreign keys", waiter, [&] {
         auto source = pg::Connection::open(options.source, "copy", stop);
         auto target = pg::Connection::open(options.target, "copy", stop);
-        return detail::keys_to_build(catalog::foreign_keys(source), catalog::foreign_keys(target));
+        auto wanted = catalog::foreign_keys(source);
+        if (options.built_elsewhere) {
+            const auto elsewhere = options.built_elsewhere(source);
+            std::erase_if(wanted, [&](const catalog::Constraint& key) { return elsewhere.contains(key.table); });
+        }
+        return detail::keys_to_build(std::move(wanted), catalog::foreign_keys(target));
     });
     progress.foreign_keys.total = static_cast<std::int64_t>(keys.size());
 

@@ -24,8 +24,9 @@ namespace tslive::copy {
 
 /// The indexes that the target is to have: the source's, without those of extensions' tables, which CREATE EXTENSION
 /// makes, and without those of tables that the target does not have.
+/// @param elsewhere  tables whose indexes somebody else builds
 inline std::vector<catalog::Index> indexes_to_build(pg::Connection& source, pg::Connection& target,
-                                                    Progress& progress) {
+                                                    const std::set<RelationId>& elsewhere, Progress& progress) {
     const auto relations = target.exec(
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace "
@@ -35,7 +36,7 @@ inline std::vector<catalog::Index> indexes_to_build(pg::Connection& source, pg::
 
     std::vector<catalog::Index> wanted;
     for (auto& index : catalog::indexes(source)) {
-        if (!index.extension.empty()) continue;
+        if (!index.extension.empty() || elsewhere.contains(index.table)) continue;
         const bool of_view = index.table_kind == catalog::RelationKind::materialized_view;
         if (of_view && !there.contains(index.table_name)) {
             continue;  // a view that comes with post-data: refresh_materialized_views builds it

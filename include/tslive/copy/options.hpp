@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,7 +10,9 @@
 #include <fmt/format.h>
 
 #include "tslive/catalog/tables.hpp"
+#include "tslive/core/ids.hpp"
 #include "tslive/core/lsn.hpp"
+#include "tslive/pg/connection.hpp"
 #include "tslive/pg/conninfo.hpp"
 
 namespace tslive::copy {
@@ -29,6 +32,14 @@ struct Options {
     std::vector<catalog::QualifiedName> only_new = {};
     std::function<void()> on_rows_complete =
         {};  ///< called when no snapshot is needed any more, before the last indexes are built
+    /// Extensions whose configuration tables somebody else copies.
+    std::vector<std::string> configuration_elsewhere = {};
+    /// Tables without rows, whose children have some: a TRUNCATE would reach those.
+    std::set<catalog::QualifiedName> without_rows = {};
+    /// Tables that make sense together only, as one snapshot shows them: they are not copied under another one.
+    std::set<catalog::QualifiedName> one_snapshot_only = {};
+    /// Asked on the source: relations whose indexes and foreign keys are no business of ours.
+    std::function<std::set<RelationId>(pg::Connection&)> built_elsewhere = {};
 };
 
 /// A table whose rows are on the target, and as of when: the applier skips its changes that commit before

@@ -64,7 +64,7 @@ public:
         : options_(options), ledger_(options.migration_id), source_(source), target_(target) {}
 
     [[nodiscard]] RoundPlan plan(const RoundSnapshot& snapshot) {
-        visible_ = tables_to_copy(source_, options_.skip_data);
+        visible_ = tables_to_copy(source_, options_);
         if (const auto& only = options_.only_new; !only.empty())
             std::erase_if(visible_, [&](const TableToCopy& table) {
                 return std::find(only.begin(), only.end(), table.table.name) == only.end();
@@ -103,7 +103,7 @@ public:
     /// @param wanted  says of a catalog::Table whether it is one of them
     template <typename Wanted>
     [[nodiscard]] RoundPlan plan_again(Lsn consistent_point, Wanted&& wanted) {
-        visible_ = tables_to_copy(source_, options_.skip_data);
+        visible_ = tables_to_copy(source_, options_);
         std::erase_if(visible_, [&](const TableToCopy& table) { return !wanted(table.table); });
         const auto ranges = split_tables(visible_, options_.split_tables_larger_than, options_.table_jobs);
         for (std::size_t i = 0; i < visible_.size(); ++i)
@@ -130,11 +130,20 @@ private:
 
     std::vector<PlannedPart> replan(const TableToCopy& table, std::span<const BlockRange> ranges,
                                     Lsn consistent_point) {
+        if (options_.one_snapshot_only.contains(table.table.name))
+            throw Error(
+                Recovery::operator_action,
+                fmt::format("{} cannot be copied as the migration's snapshot shows it: the snapshot is gone, or "
+                            "the table was rewritten since",
+                            table.table.name),
+                "Compressed chunks and their rows belong together as of one moment. Begin anew (ts-clean "
+                "--prune, then a new snapshot), and do not compress or decompress by hand while rows are copied");
         const auto parts = planned(table, ranges, consistent_point);
         pg::Transaction transaction(target_.connection());
         // Even when no part is done: a COMMIT of the run before may still be on its way, and this waits for it. Of a
         // configuration table, the part itself removes what it replaces.
-        if (!table.configuration) target_.empty(table.table.name, target_.table(table.table.name));
+        if (!table.configuration && !options_.without_rows.contains(table.table.name))
+            target_.empty(table.table.name, target_.table(table.table.name));
         ledger_.forget(target_.connection(), table.table.name);
         ledger_.plan(target_.connection(), parts);
         ledger_.remember(source_, target_.connection(), std::span{&table.table, 1});

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "tslive/catalog/detail/row.hpp"
 #include "tslive/catalog/extensions.hpp"
 #include "tslive/catalog/tables.hpp"
+#include "tslive/copy/options.hpp"
 #include "tslive/copy/plan.hpp"
 #include "tslive/pg/connection.hpp"
 
@@ -36,13 +36,16 @@ inline std::set<RelationId> tables_without_blocks(pg::Connection& source) {
 /// Each table by itself, partitions and inheritance children too; their parents add only what they hold themselves
 /// (CASES E19). Unlogged tables are among them, although no change of them will follow (CASES E20). Of extensions'
 /// tables only those that the extension marks as the user's, and of these only the rows it names (CASES E8).
-inline std::vector<TableToCopy> tables_to_copy(pg::Connection& source,
-                                               std::span<const catalog::QualifiedName> skip_data) {
+inline std::vector<TableToCopy> tables_to_copy(pg::Connection& source, const Options& options) {
+    const auto& skip_data = options.skip_data;
     const bool ranges = catalog::Capabilities{source.server_version()}.tid_range_scan();
     const auto without_blocks = detail::tables_without_blocks(source);
     std::map<RelationId, std::string> conditions;
-    for (const auto& extension : catalog::extensions(source))
+    for (const auto& extension : catalog::extensions(source)) {
+        if (std::ranges::find(options.configuration_elsewhere, extension.name) != options.configuration_elsewhere.end())
+            continue;
         for (const auto& table : extension.configuration) conditions.emplace(table.id, table.condition);
+    }
 
     std::vector<TableToCopy> found;
     for (auto& table : catalog::tables(source)) {

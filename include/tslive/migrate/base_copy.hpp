@@ -19,6 +19,7 @@
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
 #include "tslive/migrate/search_paths.hpp"
+#include "tslive/migrate/timescale_target.hpp"
 #include "tslive/schema/database_settings.hpp"
 #include "tslive/schema/dump.hpp"
 #include "tslive/schema/restore.hpp"
@@ -31,7 +32,8 @@ namespace tslive::migrate {
 /// recorded when it is done; those that an earlier run finished are passed over. One thread.
 class BaseCopy {
 public:
-    BaseCopy(const Context& context, std::stop_token stop) : context_(context), stop_(std::move(stop)) {}
+    BaseCopy(const Context& context, std::stop_token stop)
+        : context_(context), stop_(std::move(stop)), timescale_(context, stop_) {}
 
     void run() {
         if (context_.store.done(step::base_copy)) return;
@@ -57,6 +59,7 @@ public:
                 .skip_all_extensions = options.skip_all_extensions,
                 .skip_extensions = options.skip_extensions};
     }
+    /// For what is copied after the base copy.
     [[nodiscard]] static copy::Options copy_options(const Context& context) {
         const auto& options = context.options;
         return {.source = context.ends.source,
@@ -69,7 +72,11 @@ public:
                 .split_tables_larger_than = options.split_tables_larger_than,
                 .skip_data = context.skip_data,
                 .only_new = {},
-                .on_rows_complete = {}};
+                .on_rows_complete = {},
+                .configuration_elsewhere = {},
+                .without_rows = {},
+                .one_snapshot_only = {},
+                .built_elsewhere = context.timescaledb ? &parts_of_hypertables : nullptr};
     }
     [[nodiscard]] static schema::Tools find_tools(const Context& context, const std::stop_token& stop) {
         auto source = open_end("source", context.ends.source, "schema", stop);
@@ -86,11 +93,17 @@ private:
     }
     [[nodiscard]] std::filesystem::path archive() const { return context_.layout.schema() / "schema.dump"; }
 
-    [[nodiscard]] copy::Options copy_options() const { return copy_options(context_); }
+    [[nodiscard]] copy::Options copy_options() const {
+        auto options = copy_options(context_);
+        timescale_.describe(options);
+        return options;
+    }
 
     void restore(schema::Section section) {
         progress_.enter(fmt::format("restoring the schema, {}", schema::name(section)));
-        const auto report = schema::restore(tools(), archive(), section, restore_options(context_), stop_);
+        auto options = restore_options(context_);
+        options.made_before = timescale_.schemas_made_before();
+        const auto report = schema::restore(tools(), archive(), section, options, stop_);
         for (const auto& warning : report.warnings) progress_.warn(warning);
     }
 
@@ -102,7 +115,7 @@ private:
     void prepare_schema() {
         context_.once(step::dump, stop_, [&] {
             progress_.enter("dumping the schema");
-            schema::dump(tools(), context_.ends.source, copy_options().snapshot, archive(), stop_);
+            schema::dump(tools(), context_.ends.source, copy_options(context_).snapshot, archive(), stop_);
         });
         if (!context_.options.skip_roles)
             context_.once(step::roles, stop_, [&] {
@@ -115,11 +128,13 @@ private:
             auto target = open_target();
             copy::create_helper_schema(target, context_.names.id);
         }
+        timescale_.prepare();
         context_.once(step::pre_data, stop_, [&] { restore(schema::Section::pre_data); });
         context_.once(step::search_paths, stop_, [&] {
             auto target = open_target();
             set_search_paths(context_.options.search_path_for, context_.store, target);
         });
+        timescale_.copy_catalog(copy_options(context_).snapshot, copy::helper_schema(context_.names.id), progress_);
     }
 
     void copy_data() {
@@ -128,6 +143,7 @@ private:
             auto wanted = copy_options();
             wanted.on_rows_complete = [this] { context_.store.mark_done(step::rows_read); };
             const auto result = copy::copy_rows_and_indexes(wanted, progress_, stop_);
+            timescale_.check_gone(result.gone);
             for (const auto& table : result.copied)
                 context_.store.set_copied(table.table.name.quoted(), table.table.id.value, table.consistent_point,
                                           table.rows);
@@ -144,11 +160,15 @@ private:
     void finish_schema() {
         context_.once(step::post_data, stop_, [&] { restore(schema::Section::post_data); });
         context_.once(step::foreign_keys, stop_, [&] { copy::build_foreign_keys(copy_options(), progress_, stop_); });
-        context_.once(step::views, stop_, [&] { copy::refresh_materialized_views(copy_options(), progress_, stop_); });
+        timescale_.go_live(progress_);
+        context_.once(step::views, stop_,
+                      [&] { copy::refresh_materialized_views(copy_options(context_), progress_, stop_); });
         context_.once(step::database_settings, stop_, [&] {
             auto source = open_source();
             auto target = open_target();
-            for (const auto& warning : schema::copy_database_settings(source, target).warnings) progress_.warn(warning);
+            const auto left_out = TimescaleTarget::settings_of_source_alone();
+            for (const auto& warning : schema::copy_database_settings(source, target, left_out).warnings)
+                progress_.warn(warning);
         });
     }
 
@@ -175,6 +195,7 @@ private:
 
     const Context& context_;
     std::stop_token stop_;
+    TimescaleTarget timescale_;
     copy::Progress progress_;
     std::optional<schema::Tools> tools_;
 };

@@ -19,6 +19,7 @@
 #include "tslive/state/lock.hpp"
 #include "tslive/state/snapshot_file.hpp"
 #include "tslive/state/store.hpp"
+#include "tslive/timescale/installation.hpp"
 
 namespace tslive::migrate {
 
@@ -39,6 +40,7 @@ struct Context {
     snapshot::Names names;
     Lsn consistent_point;
     std::vector<catalog::QualifiedName> skip_data;
+    std::optional<timescale::Installation> timescaledb = {};  ///< of the source
 
     /// Runs `work` unless an earlier run has, and records it after. Lost connections are retried.
     /// @pre `work` is harmless to do again, from its beginning

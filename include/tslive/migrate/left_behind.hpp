@@ -12,10 +12,12 @@
 #include <fmt/format.h>
 
 #include "tslive/catalog/capabilities.hpp"
+#include "tslive/catalog/detail/row.hpp"
 #include "tslive/catalog/materialized_views.hpp"
 #include "tslive/catalog/tables.hpp"
 #include "tslive/pg/connection.hpp"
 #include "tslive/pg/quote.hpp"
+#include "tslive/timescale/own_relations.hpp"
 
 /// What the source got after the snapshot by DDL, which no stream carries, and the target still lacks. Looked for before
 /// the switch-over, so that nobody finds out after it.
@@ -27,8 +29,10 @@ namespace tslive::migrate {
     std::set<catalog::QualifiedName> there;
     for (const auto& table : catalog::tables(target, catalog::Sizes::estimated)) there.insert(table.name);
     std::vector<catalog::QualifiedName> missing;
+    const auto own = timescale::own_relations(source);
     for (const auto& table : catalog::tables(source, catalog::Sizes::estimated))
-        if (table.extension.empty() && !there.contains(table.name)) missing.push_back(table.name);
+        if (table.extension.empty() && !there.contains(table.name) && !own.internal.contains(table.name))
+            missing.push_back(table.name);
     return missing;
 }
 
@@ -51,12 +55,17 @@ struct OtherObject {
 };
 
 /// By a name that is the same on both servers.
-[[nodiscard]] inline std::map<std::string, OtherObject> objects_of(pg::Connection& connection) {
+/// @param own  TimescaleDB's relations there, which are no objects of the user's
+[[nodiscard]] inline std::map<std::string, OtherObject> objects_of(pg::Connection& connection,
+                                                                   const timescale::OwnRelations& own) {
+    std::vector<RelationId> left_out;
+    for (const auto& [name, id] : own.internal) left_out.push_back(id);
     const auto found = connection.exec(
         "WITH ours AS (SELECT n.oid, pg_catalog.quote_ident(n.nspname) AS name FROM pg_catalog.pg_namespace n "
         "  WHERE n.nspname !~ '^(pg_|tslive_)' AND n.nspname <> 'information_schema'), "
         "relation AS (SELECT c.oid, c.relkind, ours.name || '.' || pg_catalog.quote_ident(c.relname) AS name "
-        "  FROM pg_catalog.pg_class c JOIN ours ON ours.oid = c.relnamespace WHERE c.relpersistence <> 't'), "
+        "  FROM pg_catalog.pg_class c JOIN ours ON ours.oid = c.relnamespace WHERE c.relpersistence <> 't' "
+        "  AND c.oid <> ALL ($1::pg_catalog.oid[])), "
         "object AS ("
         "SELECT CASE r.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' "
         "    ELSE 'foreign table' END AS kind, r.oid, 'pg_catalog.pg_class'::pg_catalog.regclass AS class, r.name, "
@@ -79,7 +88,8 @@ struct OtherObject {
         "  LEFT JOIN pg_catalog.pg_class c ON c.oid = y.typrelid "
         "  WHERE y.typtype IN ('d', 'e', 'r') OR y.typtype = 'c' AND c.relkind = 'c') "
         "SELECT kind, oid, name, on_table FROM object o WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d "
-        "  WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')");
+        "  WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')",
+        pg::Params{}.text(catalog::detail::oid_array(left_out)));
     std::map<std::string, OtherObject> objects;
     for (int r = 0; r < found.rows(); ++r)
         objects.emplace(
@@ -144,8 +154,9 @@ struct OtherObject {
 /// Sequences, views, indexes, constraints, functions and types that the source has and the target has not, each with the
 /// statement that makes it where there is one. Those of tables which the target lacks come with the table.
 [[nodiscard]] inline std::vector<std::string> objects_only_on_source(pg::Connection& source, pg::Connection& target) {
-    auto missing = detail::objects_of(source);
-    for (const auto& [name, object] : detail::objects_of(target)) missing.erase(name);
+    const auto own = timescale::own_relations(source);
+    auto missing = detail::objects_of(source, own);
+    for (const auto& [name, object] : detail::objects_of(target, timescale::own_relations(target))) missing.erase(name);
     std::vector<std::string> said;
     if (missing.empty()) return said;
     std::set<std::string> there;
@@ -153,7 +164,13 @@ struct OtherObject {
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c "
         "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'm')");
     for (int r = 0; r < names.rows(); ++r) there.insert(names.text(r, 0));
+    std::set<RelationId> continuous;
+    for (const auto& [name, id] : own.caggs) continuous.insert(id);
     for (const auto& [name, object] : missing) {
+        if (object.kind == "view" && continuous.contains({object.id})) {  // no view: what makes it is TimescaleDB's
+            said.push_back("continuous aggregate " + name.substr(object.kind.size() + 1));
+            continue;
+        }
         if (!object.table.empty() && !there.contains(object.table)) continue;
         const auto statement = detail::statement_for(source, name, object);
         said.push_back(statement.empty() ? name : fmt::format("{}: {}", name, statement));

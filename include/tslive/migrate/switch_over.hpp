@@ -21,12 +21,14 @@
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
 #include "tslive/migrate/left_behind.hpp"
+#include "tslive/migrate/timescale_target.hpp"
 #include "tslive/migrate/undo.hpp"
 
 /// The steps between "switch over" and "complete". Each is recorded when it is done, and harmless to do again:
 ///
-///     end mark -> drain (the applier) -> proof -> large objects -> unlogged tables -> sequences -> materialized views
-///     -> foreign keys -> triggers back -> event triggers -> complete
+///     end mark -> drain (the applier) -> proof -> large objects -> unlogged tables -> (TimescaleDB: chunk ranges ->
+///     invalidations) -> sequences -> materialized views -> foreign keys -> triggers back -> event triggers
+///     -> (TimescaleDB: jobs) -> complete
 namespace tslive::migrate {
 
 /// Marks the end on the source, once: a position such that everything committed before this call commits before it.
@@ -50,13 +52,15 @@ inline Lsn mark_end(const Context& context, pg::Connection& source) {
 
 class SwitchOver {
 public:
-    SwitchOver(const Context& context, std::stop_token stop) : context_(context), stop_(std::move(stop)) {}
+    SwitchOver(const Context& context, std::stop_token stop)
+        : context_(context), stop_(std::move(stop)), timescale_(context, stop_) {}
 
     /// @pre the applier says that everything before the end position is applied
     void finish() {
         context_.once(step::drained, stop_, [&] { prove_drained(); });
         context_.once(step::large_objects_again, stop_, [&] { compare_large_objects(); });
         context_.once(step::unlogged_again, stop_, [&] { copy_unlogged_tables(); });
+        timescale_.take_over_state();
         context_.once(step::sequences, stop_, [&] { set_sequences(); });
         if (context_.options.refresh_matviews) context_.once(step::views_again, stop_, [&] { refresh_views(); });
         context_.once(step::foreign_keys_again, stop_, [&] { finish_foreign_keys(); });
@@ -68,6 +72,7 @@ public:
                                                 BaseCopy::restore_options(context_), stop_);
             for (const auto& warning : report.warnings) log::warning("{}", warning);
         });
+        timescale_.take_over_jobs();
         say_what_is_left_to_do();
         context_.store.mark_done(step::complete);
     }
@@ -117,6 +122,8 @@ private:
         for (const auto& sequence : here) known.insert(sequence.name);
         std::vector<catalog::Sequence> wanted;
         for (auto& sequence : catalog::sequences(source)) {
+            if (context_.timescaledb && sequence.extension == "timescaledb")
+                continue;  // the target has gone on by itself
             if (!known.contains(sequence.name)) {
                 if (sequence.extension.empty())
                     log::warning("Sequence {} does not exist on the target and is left out: {}", sequence.name,
@@ -186,6 +193,7 @@ private:
 
     const Context& context_;
     std::stop_token stop_;
+    TimescaleTarget timescale_;
 };
 
 }  // namespace tslive::migrate

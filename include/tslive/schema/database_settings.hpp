@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,15 +32,16 @@ struct DatabaseGrant {
 
 class DatabaseSettingsCopy {
 public:
-    DatabaseSettingsCopy(pg::Connection& source, pg::Connection& target)
-        : source_(source), target_(target),
+    DatabaseSettingsCopy(pg::Connection& source, pg::Connection& target, std::span<const std::string_view> left_out)
+        : source_(source), target_(target), left_out_(left_out),
           database_(pg::quote_identifier(target.exec("SELECT pg_catalog.current_database()").at(0, 0))) {}
 
     DatabaseSettingsReport run() {
         note_owner();
         for (const auto& setting : settings())
-            apply(fmt::format("ALTER DATABASE {} {}", database_, set_clause(setting)),
-                  fmt::format("the setting {}", setting.name));
+            if (std::ranges::find(left_out_, setting.name) == left_out_.end())
+                apply(fmt::format("ALTER DATABASE {} {}", database_, set_clause(setting)),
+                      fmt::format("the setting {}", setting.name));
         const auto comment =
             source_.exec(std::string{"SELECT pg_catalog.shobj_description(d.oid, 'pg_database') "} + this_database);
         if (!comment.is_null(0, 0))
@@ -126,6 +129,7 @@ private:
 
     pg::Connection& source_;
     pg::Connection& target_;
+    std::span<const std::string_view> left_out_;
     std::string database_;
     DatabaseSettingsReport report_;
 };
@@ -135,9 +139,11 @@ private:
 /// Gives the target database the source's ALTER DATABASE settings, comment and grants, one by one; what is refused is a
 /// warning. Its owner and connection limit stay as they are. Repeatable. Sessions get the settings when
 /// they connect.
-/// @throws Error  only when a connection is gone
-inline DatabaseSettingsReport copy_database_settings(pg::Connection& source, pg::Connection& target) {
-    return detail::DatabaseSettingsCopy(source, target).run();
+/// @param left_out  names of settings that are the source's alone
+/// @throws Error    only when a connection is gone
+inline DatabaseSettingsReport copy_database_settings(pg::Connection& source, pg::Connection& target,
+                                                     std::span<const std::string_view> left_out = {}) {
+    return detail::DatabaseSettingsCopy(source, target, left_out).run();
 }
 
 }  // namespace tslive::schema

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -20,6 +22,8 @@ struct RestoreOptions {
     bool no_acl = false;       ///< no grants
     bool skip_all_extensions = false;
     std::vector<std::string> skip_extensions = {};
+    std::set<std::uint32_t> made_before =
+        {};  ///< schemas, by OID on the source, that the target has been given already
 };
 
 struct RestoreReport {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <set>
@@ -36,6 +37,8 @@ struct Choices {
     bool no_acl = false;
     bool skip_all_extensions = false;
     std::vector<std::string> skip_extensions = {};
+    std::set<std::uint32_t> made_before =
+        {};  ///< schemas, by OID on the source, that the target has been given already
 };
 
 /// An entry in the order of restoring.
@@ -145,6 +148,7 @@ using EntriesById = std::map<int, const TocEntry*>;
 /// Whether the user wants it.
 [[nodiscard]] inline bool wanted(const TocEntry& entry, const Choices& choices) {
     if (choices.no_acl && detail::is_grant(entry)) return false;
+    if (entry.kind == "SCHEMA") return !choices.made_before.contains(entry.object_oid);
     if (entry.kind != "EXTENSION") return true;
     const auto name = detail::extension_name(entry.rest);
     return !choices.skip_all_extensions &&

@@ -160,7 +160,8 @@ private:
             "SELECT format('%I.%I', pn.nspname, p.relname), s.slices::text, "
             "EXISTS (SELECT FROM _timescaledb_catalog.chunk c WHERE c.id = s.chunk_id AND c.status & 1 = 1) "
             "FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace "
-            "JOIN _timescaledb_catalog.hypertable h ON h.schema_name = pn.nspname AND h.table_name = p.relname "
+            "JOIN _timescaledb_catalog.hypertable h ON h.schema_name = pn.nspname AND h.table_name = p.relname AND "
+            "h.compression_state <> 2 "
             "CROSS JOIN LATERAL {}.show_chunk(i.inhrelid) s",
             functions_));
         for (int row = 0; row < found.rows(); ++row)

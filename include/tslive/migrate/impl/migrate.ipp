@@ -21,6 +21,7 @@
 #include "tslive/migrate/source_watch.hpp"
 #include "tslive/migrate/switch_over.hpp"
 #include "tslive/migrate/table_names.hpp"
+#include "tslive/migrate/timescale_target.hpp"
 #include "tslive/state/lock.hpp"
 
 namespace tslive::migrate {
@@ -50,7 +51,8 @@ inline void check_state(const state::Store& store, const MigrateOptions& options
 /// Without a snapshot nothing can be dumped. Once the schema is here, lost tables are copied under a new one.
 inline void check_snapshot(const state::Store& store, const state::Layout& layout, const MigrateOptions& options,
                            pg::Connection& source) {
-    if (store.done(step::dump)) return;
+    const bool catalog_needed = store.fact(fact::timescaledb) && !store.done(step::timescaledb_catalog);
+    if (store.done(step::dump) && !catalog_needed) return;
     const auto remedy =
         store.done(step::started)
             ? fmt::format("Begin anew: {} --prune, then {}", with_dir(options.commands.clean, options),
@@ -133,7 +135,8 @@ inline void migrate_from_here(const MigrateOptions& given, const Operator& user,
                           .names = {store.migration().id},
                           .consistent_point = *consistent_point,
                           .skip_data = find_tables("--skip-table-data", options.skip_table_data,
-                                                   catalog::tables(source, catalog::Sizes::estimated))};
+                                                   catalog::tables(source, catalog::Sizes::estimated)),
+                          .timescaledb = remembered_timescaledb(store, source)};
     for (const auto& path : options.search_path_for) static_cast<void>(parse_function_path(path));
     check_snapshot(store, layout, options, source);
     static_cast<void>(BaseCopy::find_tools(context, stop));  // before anything is changed
