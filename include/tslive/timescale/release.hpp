@@ -53,6 +53,16 @@ public:
     [[nodiscard]] constexpr bool invalidation_by_executor() const noexcept { return from(2, 23); }
     /// `enable_chunk_auto_publication`: a new chunk joins the publications of its hypertable
     [[nodiscard]] constexpr bool chunk_auto_publication() const noexcept { return from(2, 25); }
+    /// Foreign keys of plain tables may refer to hypertables, if the key that they refer to has all partitioning columns
+    [[nodiscard]] constexpr bool foreign_keys_to_hypertables() const noexcept { return from(2, 16); }
+    /// Statement triggers with transition tables on hypertables; row triggers with them are never possible
+    [[nodiscard]] constexpr bool transition_tables() const noexcept { return from(2, 18); }
+    /// Hypertables over uuid (version 7)
+    [[nodiscard]] constexpr bool uuid_partitioning() const noexcept { return from(2, 22); }
+    /// ALTER TABLE … ENABLE and DISABLE TRIGGER on a hypertable
+    [[nodiscard]] constexpr bool switches_triggers() const noexcept { return from(2, 27); }
+    /// `by_range` and `by_hash`
+    [[nodiscard]] constexpr bool dimension_builders() const noexcept { return from(2, 13); }
     /// A table `chunk_constraint` says which slices a chunk has; later `dimension_slice.chunk_id`
     [[nodiscard]] constexpr bool chunk_constraints() const noexcept { return !from(2, 28); }
 

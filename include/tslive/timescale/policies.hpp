@@ -1,0 +1,94 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tslive/core/error.hpp"
+#include "tslive/pg/connection.hpp"
+#include "tslive/pg/params.hpp"
+#include "tslive/pg/quote.hpp"
+#include "tslive/timescale/hypertable_file.hpp"
+#include "tslive/timescale/installation.hpp"
+#include "tslive/timescale/target_hypertables.hpp"
+
+/// Compression and retention of hypertables: set when the migration ends, since both would work against it.
+namespace tslive::timescale {
+
+/// A statement, and what it is for.
+struct PolicyStatement {
+    std::string what;  ///< `compression of public.conditions`
+    std::string sql;   ///< for people and for us; harmless to repeat
+};
+
+/// @param kind  of the hypertable's time column
+[[nodiscard]] inline std::vector<PolicyStatement> policy_statements(const Installation& timescaledb,
+                                                                    const HypertableSpec& spec, TimeKind kind) {
+    std::vector<PolicyStatement> statements;
+    const auto span = [kind](const std::string& text) {
+        return fmt::format("{}::{}", pg::quote_literal(text), detail::cast_span(kind));
+    };
+    if (spec.compressed()) {
+        std::vector<std::string> settings{"timescaledb.compress"}, segments, orders;
+        for (const auto& column : spec.segment_by) segments.push_back(pg::quote_identifier(column));
+        for (const auto& part : spec.order_by) orders.push_back(pg::quote_identifier(part.column) + part.direction);
+        const auto add = [&](const char* name, const std::vector<std::string>& parts) {
+            if (!parts.empty())
+                settings.push_back(
+                    fmt::format("{} = {}", name, pg::quote_literal(fmt::format("{}", fmt::join(parts, ", ")))));
+        };
+        add("timescaledb.compress_segmentby", segments);
+        add("timescaledb.compress_orderby", orders);
+        statements.push_back({fmt::format("compression of {}", spec.table),
+                              fmt::format("ALTER TABLE {} SET ({})", spec.table.quoted(), fmt::join(settings, ", "))});
+    }
+    const auto table = pg::quote_literal(spec.table.quoted());
+    if (!spec.compress_after.empty())
+        statements.push_back(
+            {fmt::format("compression policy of {}", spec.table),
+             fmt::format("SELECT {}({}, compress_after => {}, if_not_exists => true)",
+                         timescaledb.function("add_compression_policy"), table, span(spec.compress_after))});
+    if (!spec.retention.empty())
+        statements.push_back({fmt::format("retention policy of {}", spec.table),
+                              fmt::format("SELECT {}({}, drop_after => {}, if_not_exists => true)",
+                                          timescaledb.function("add_retention_policy"), table, span(spec.retention))});
+    return statements;
+}
+
+/// Some releases of TimescaleDB write the session's search_path into a statement of theirs, and an empty one comes out as `""`,
+/// which is no name (2.15).
+inline constexpr const char* path_for_policies = "SET search_path = pg_catalog";
+
+enum class PolicyRun {
+    trial,  ///< nothing of it stays
+    real,
+};
+
+/// Sets what the file wants of one hypertable, in one transaction.
+/// @returns what the target refused, with the reason; nothing of the hypertable's statements stays then
+[[nodiscard]] inline std::vector<std::string> set_policies(pg::Connection& target, const Installation& timescaledb,
+                                                           const HypertableSpec& spec, PolicyRun run) {
+    std::vector<std::string> refused;
+    if (!spec.has_policies()) return refused;
+    const auto statements = policy_statements(timescaledb, spec, detail::time_kind_on(target, timescaledb, spec));
+    target.exec(path_for_policies);
+    pg::Transaction transaction(target);
+    for (const auto& statement : statements) {
+        try {
+            target.exec(statement.sql);
+        } catch (const pg::ServerError& error) {
+            if (pg::transient(error)) throw;
+            refused.push_back(fmt::format("{}: {}", statement.what, error.what()));
+            transaction.rollback();
+            break;
+        }
+    }
+    if (refused.empty() && run == PolicyRun::real) transaction.commit();
+    else if (refused.empty()) transaction.rollback();
+    target.exec("SET search_path = ''");
+    return refused;
+}
+
+}  // namespace tslive::timescale
