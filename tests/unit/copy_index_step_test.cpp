@@ -37,6 +37,16 @@ TEST(IndexStep, a_plain_index_is_created_once) {
     EXPECT_EQ(next_step(plain(), built), std::nullopt);
 }
 
+TEST(IndexStep, of_a_hypertable_is_added_with_its_constraint_and_without_ONLY) {
+    auto key = of_constraint(ConstraintKind::primary_key);
+    key.on_hypertable = true;
+    EXPECT_EQ(next_step(key, absent), IndexStep::add_constraint);
+    EXPECT_EQ(step_command(key, IndexStep::add_constraint, absent),
+              "ALTER TABLE \"s\".\"t\" ADD CONSTRAINT \"t_pkey\" PRIMARY KEY (id)");
+    EXPECT_EQ(next_step(key, owned), std::nullopt);
+    EXPECT_EQ(next_step(key, built), IndexStep::remove);
+}
+
 TEST(IndexStep, a_primary_key_is_an_index_first_and_a_constraint_then) {
     const auto key = of_constraint(ConstraintKind::primary_key);
     EXPECT_EQ(next_step(key, absent), IndexStep::create);

@@ -50,6 +50,8 @@ struct Index {
     std::vector<StatisticsTarget> statistics;
     std::optional<IndexConstraint> constraint;
     std::string extension;  ///< whose member the table is; empty: none
+    /// Set by who builds it elsewhere: the table there takes neither ONLY nor a constraint over an index that is there.
+    bool on_hypertable = false;
 
     [[nodiscard]] bool on_partitioned_table() const noexcept { return table_kind == RelationKind::partitioned_table; }
 };

@@ -203,9 +203,7 @@ inline std::vector<catalog::Index> read_indexes(const Options& options, Progress
         auto target = pg::Connection::open(options.target, "copy", stop);
         create_helper_schema(target, options.migration_id);
         auto source = pg::Connection::open(options.source, "copy", stop);
-        return indexes_to_build(source, target,
-                                options.built_elsewhere ? options.built_elsewhere(source) : std::set<RelationId>{},
-                                progress);
+        return indexes_to_build(options, source, target, progress);
     });
 }
 

@@ -4,9 +4,9 @@
 #include <atomic>
 #include <cstddef>
 #include <optional>
+#include <map>
 #include <set>
 #include <utility>
-#include <map>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -43,19 +43,21 @@ enum class ForeignKeyState { absent, not_valid, valid };
 }
 
 /// A partitioned table takes no NOT VALID foreign key before version 18, and passes a valid one on to its partitions.
-[[nodiscard]] inline std::string add_foreign_key(const catalog::Constraint& key) {
+/// @param takes_only  the table on the target is one that ONLY may be said of
+[[nodiscard]] inline std::string add_foreign_key(const catalog::Constraint& key, bool takes_only = true) {
     constexpr std::string_view not_valid = " NOT VALID";
     const bool marked = std::string_view{key.definition}.ends_with(not_valid);
-    return fmt::format("ALTER TABLE {}{} ADD CONSTRAINT {} {}{}", key.on_partitioned_table ? "" : "ONLY ",
-                       key.table_name.quoted(), pg::quote_identifier(key.name), key.definition,
+    return fmt::format("ALTER TABLE {}{} ADD CONSTRAINT {} {}{}",
+                       key.on_partitioned_table || !takes_only ? "" : "ONLY ", key.table_name.quoted(),
+                       pg::quote_identifier(key.name), key.definition,
                        marked || key.on_partitioned_table ? "" : not_valid);
 }
 
 /// @throws pg::ServerError  foreign_key_violation when rows of the source break the key
-inline void advance_foreign_key(pg::Connection& target, const catalog::Constraint& key) {
+inline void advance_foreign_key(pg::Connection& target, const catalog::Constraint& key, bool takes_only) {
     if (foreign_key_state(target, key) == ForeignKeyState::absent) {
         try {
-            target.exec(add_foreign_key(key));
+            target.exec(add_foreign_key(key, takes_only));
         } catch (const pg::ServerError& error) {
             // The session that we lost was faster.
             if (error.state() != pg::sqlstate::duplicate_object) throw;
@@ -95,14 +97,16 @@ inline void report_violation(const catalog::Constraint& key, const pg::ServerErr
 inline void build_foreign_keys(const Options& options, Progress& progress, std::stop_token stop) {
     progress.enter("building foreign keys");
     Waiter waiter(stop);
+    std::set<catalog::QualifiedName> without_only;
     auto keys = pg::retry("reading the foreign keys", waiter, [&] {
         auto source = pg::Connection::open(options.source, "copy", stop);
         auto target = pg::Connection::open(options.target, "copy", stop);
+        without_only = tables_without_only(options, target);
+        const auto elsewhere = options.built_elsewhere ? options.built_elsewhere(source) : std::set<RelationId>{};
         auto wanted = catalog::foreign_keys(source);
-        if (options.built_elsewhere) {
-            const auto elsewhere = options.built_elsewhere(source);
-            std::erase_if(wanted, [&](const catalog::Constraint& key) { return elsewhere.contains(key.table); });
-        }
+        std::erase_if(wanted, [&](const catalog::Constraint& key) {
+            return elsewhere.contains(key.table) || options.skip_foreign_keys.contains({key.table_name, key.name});
+        });
         return detail::keys_to_build(std::move(wanted), catalog::foreign_keys(target));
     });
     progress.foreign_keys.total = static_cast<std::int64_t>(keys.size());
@@ -118,7 +122,7 @@ inline void build_foreign_keys(const Options& options, Progress& progress, std::
             pg::retry(what, own_waiter, [&] {
                 try {
                     if (!target) target.emplace(pg::Connection::open(options.target, "copy", token));
-                    detail::advance_foreign_key(*target, key);
+                    detail::advance_foreign_key(*target, key, !without_only.contains(key.table_name));
                 } catch (const pg::ServerError& error) {
                     if (error.state() == pg::sqlstate::foreign_key_violation)
                         return detail::report_violation(key, error, progress);

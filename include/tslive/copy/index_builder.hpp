@@ -23,10 +23,10 @@
 namespace tslive::copy {
 
 /// The indexes that the target is to have: the source's, without those of extensions' tables, which CREATE EXTENSION
-/// makes, and without those of tables that the target does not have.
-/// @param elsewhere  tables whose indexes somebody else builds
-inline std::vector<catalog::Index> indexes_to_build(pg::Connection& source, pg::Connection& target,
-                                                    const std::set<RelationId>& elsewhere, Progress& progress) {
+/// makes, without those of tables that the target does not have, and without those that somebody else builds or
+/// the user does not want.
+inline std::vector<catalog::Index> indexes_to_build(const Options& options, pg::Connection& source,
+                                                    pg::Connection& target, Progress& progress) {
     const auto relations = target.exec(
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace "
@@ -34,9 +34,13 @@ inline std::vector<catalog::Index> indexes_to_build(pg::Connection& source, pg::
     std::set<catalog::QualifiedName> there;
     for (int r = 0; r < relations.rows(); ++r) there.insert({relations.text(r, 0), relations.text(r, 1)});
 
+    const auto without_only = tables_without_only(options, target);
+    const auto elsewhere = options.built_elsewhere ? options.built_elsewhere(source) : std::set<RelationId>{};
     std::vector<catalog::Index> wanted;
     for (auto& index : catalog::indexes(source)) {
-        if (!index.extension.empty() || elsewhere.contains(index.table)) continue;
+        if (!index.extension.empty() || elsewhere.contains(index.table) || options.skip_indexes.contains(index.name))
+            continue;
+        index.on_hypertable = without_only.contains(index.table_name);
         const bool of_view = index.table_kind == catalog::RelationKind::materialized_view;
         if (of_view && !there.contains(index.table_name)) {
             continue;  // a view that comes with post-data: refresh_materialized_views builds it
@@ -201,9 +205,19 @@ private:
     void finish_table(pg::Connection& target, const catalog::QualifiedName& name, const TableIndexes& table) {
         for (const auto& index : table.indexes) {
             advance_index(target, index, IndexGoal::complete);
-            set_index_marks(target, index);
+            set_marks(target, index);
         }
         if (table.analyze) analyze(target, name);
+    }
+
+    /// Not every release of TimescaleDB lets a hypertable have all of them.
+    void set_marks(pg::Connection& target, const catalog::Index& index) {
+        try {
+            set_index_marks(target, index);
+        } catch (const pg::ServerError& error) {
+            if (!index.on_hypertable || error.state() != pg::sqlstate::feature_not_supported) throw;
+            progress_.warn(fmt::format("index {} of hypertable {}: {}", index.name, index.table_name, error.what()));
+        }
     }
 
     /// Good plans are worth having, but nothing depends on them (CASES F12).

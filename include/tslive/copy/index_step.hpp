@@ -15,7 +15,7 @@
 /// it goes on from wherever a crash left it (CASES E4):
 ///
 ///   absent ──create──▶ index ──attach_constraint──▶ index of a constraint     unique and primary key, B-tree
-///   absent ──add_constraint──▶ index of a constraint                          exclusion, others, and partitioned tables
+///   absent ──add_constraint──▶ index of a constraint          exclusion, others, and partitioned tables and hypertables
 ///   invalid, or without the constraint it cannot be given later ──remove──▶ absent
 namespace tslive::copy {
 
@@ -33,7 +33,7 @@ enum class IndexStep { create, add_constraint, attach_constraint, remove };
 /// then.
 [[nodiscard]] inline bool built_before_constraint(const catalog::Index& index) {
     return index.constraint && index.constraint->kind != catalog::ConstraintKind::exclusion &&
-           index.access_method == "btree" && !index.on_partitioned_table();
+           index.access_method == "btree" && !index.on_partitioned_table() && !index.on_hypertable;
 }
 
 /// @returns nothing when the index is as on the source
@@ -55,22 +55,22 @@ enum class IndexStep { create, add_constraint, attach_constraint, remove };
 }
 
 [[nodiscard]] inline std::string step_command(const catalog::Index& index, IndexStep step, const IndexState& state) {
-    const auto table = index.table_name.quoted();
+    const auto table = (index.on_hypertable ? "" : "ONLY ") + index.table_name.quoted();
     switch (step) {
         case IndexStep::create: return index.definition;
         case IndexStep::add_constraint:
-            return fmt::format("ALTER TABLE ONLY {} ADD CONSTRAINT {} {}", table,
+            return fmt::format("ALTER TABLE {} ADD CONSTRAINT {} {}", table,
                                pg::quote_identifier(index.constraint->name), index.constraint->definition);
         case IndexStep::attach_constraint:
             return fmt::format(
-                "ALTER TABLE ONLY {} ADD CONSTRAINT {} {} USING INDEX {}{}{}", table,
+                "ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}{}{}", table,
                 pg::quote_identifier(index.constraint->name),
                 index.constraint->kind == catalog::ConstraintKind::primary_key ? "PRIMARY KEY" : "UNIQUE",
                 pg::quote_identifier(index.name.name), index.constraint->deferrable ? " DEFERRABLE" : "",
                 index.constraint->initially_deferred ? " INITIALLY DEFERRED" : "");
         case IndexStep::remove:
             if (state.of_constraint)
-                return fmt::format("ALTER TABLE ONLY {} DROP CONSTRAINT {}", table,
+                return fmt::format("ALTER TABLE {} DROP CONSTRAINT {}", table,
                                    pg::quote_identifier(index.constraint ? index.constraint->name : index.name.name));
             return fmt::format("DROP INDEX {}", index.name.quoted());
     }
@@ -134,7 +134,8 @@ inline void set_index_marks(pg::Connection& target, const catalog::Index& index)
                                 statistics.column, statistics.target));
     if (index.clustered) target.exec(fmt::format("ALTER TABLE {} CLUSTER ON {}", table, name));
     if (index.is_replica_identity)
-        target.exec(fmt::format("ALTER TABLE ONLY {} REPLICA IDENTITY USING INDEX {}", table, name));
+        target.exec(fmt::format("ALTER TABLE {}{} REPLICA IDENTITY USING INDEX {}", index.on_hypertable ? "" : "ONLY ",
+                                table, name));
 }
 
 }  // namespace tslive::copy

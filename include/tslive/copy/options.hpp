@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -40,6 +41,10 @@ struct Options {
     std::set<catalog::QualifiedName> one_snapshot_only = {};
     /// Asked on the source: relations whose indexes and foreign keys are no business of ours.
     std::function<std::set<RelationId>(pg::Connection&)> built_elsewhere = {};
+    std::set<catalog::QualifiedName> skip_indexes = {};  ///< not built, with the constraints that they belong to
+    std::set<std::pair<catalog::QualifiedName, std::string>> skip_foreign_keys = {};  ///< table and name
+    /// Tables of the target that take neither ONLY nor a constraint over an index that is there (hypertables). Not set: none.
+    std::function<std::set<catalog::QualifiedName>(pg::Connection& target)> without_only = {};
 };
 
 /// A table whose rows are on the target, and as of when: the applier skips its changes that commit before
@@ -49,6 +54,12 @@ struct CopiedTable {
     std::int64_t rows = 0;
     Lsn consistent_point;
 };
+
+/// Asks `options.without_only`, if it is there to be asked.
+[[nodiscard]] inline std::set<catalog::QualifiedName> tables_without_only(const Options& options,
+                                                                          pg::Connection& target) {
+    return options.without_only ? options.without_only(target) : std::set<catalog::QualifiedName>{};
+}
 
 /// Our schema on the target, and the prefix of our names on the source.
 [[nodiscard]] inline std::string helper_schema(std::string_view migration_id) {

@@ -33,6 +33,7 @@ private:
 };
 
 namespace sqlstate {
+inline constexpr SqlState feature_not_supported{"0A000"};
 inline constexpr SqlState unique_violation{"23505"};
 inline constexpr SqlState foreign_key_violation{"23503"};
 inline constexpr SqlState exclusion_violation{"23P01"};

@@ -6,6 +6,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tslive/core/error.hpp"
@@ -24,6 +25,7 @@ struct RestoreOptions {
     std::vector<std::string> skip_extensions = {};
     std::set<std::uint32_t> made_before =
         {};  ///< schemas, by OID on the source, that the target has been given already
+    std::set<std::pair<std::uint32_t, std::uint32_t>> skip_objects = {};  ///< the catalog's OID and the object's
 };
 
 struct RestoreReport {

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tslive/schema/toc.hpp"
@@ -39,6 +40,7 @@ struct Choices {
     std::vector<std::string> skip_extensions = {};
     std::set<std::uint32_t> made_before =
         {};  ///< schemas, by OID on the source, that the target has been given already
+    std::set<std::pair<std::uint32_t, std::uint32_t>> skip_objects = {};  ///< the catalog's OID and the object's
 };
 
 /// An entry in the order of restoring.
@@ -47,6 +49,7 @@ struct Selected {
     /// Its failure is a warning: what the target's provider or a missing role withholds must not end a migration, and
     /// must not be silent.
     bool may_fail = false;
+    const TocEntry* subject = nullptr;  ///< of a comment or a grant: what it is about
 };
 
 namespace detail {
@@ -139,7 +142,7 @@ using EntriesById = std::map<int, const TocEntry*>;
         if (detail::is_last(entry, subject) != (section == Section::after_switch_over)) continue;
         // CREATE EXTENSION brings the comment along, and only an extension's owner may repeat it.
         if (entry.kind == "COMMENT" && decisive.kind == "EXTENSION") continue;
-        selected.push_back({&entry, detail::rank(entry) > 0 || section == Section::after_switch_over});
+        selected.push_back({&entry, detail::rank(entry) > 0 || section == Section::after_switch_over, subject});
     }
     std::ranges::stable_sort(selected, {}, [](const Selected& one) { return detail::rank(*one.entry); });
     return selected;
@@ -153,6 +156,13 @@ using EntriesById = std::map<int, const TocEntry*>;
     const auto name = detail::extension_name(entry.rest);
     return !choices.skip_all_extensions &&
            std::ranges::find(choices.skip_extensions, name) == choices.skip_extensions.end();
+}
+/// The same, of an entry and of what it is about.
+[[nodiscard]] inline bool wanted(const Selected& selected, const Choices& choices) {
+    const auto skipped = [&](const TocEntry* entry) {
+        return entry != nullptr && choices.skip_objects.contains({entry->catalog_oid, entry->object_oid});
+    };
+    return wanted(*selected.entry, choices) && !skipped(selected.entry) && !skipped(selected.subject);
 }
 
 }  // namespace tslive::schema

@@ -172,7 +172,7 @@ public:
         const auto left = record_.left_of(archive_.in_order(), archive_.identity());
         std::vector<Selected> entries;
         std::ranges::copy_if(left, std::back_inserter(entries),
-                             [this](const Selected& one) { return wanted(*one.entry, choices_); });
+                             [this](const Selected& one) { return wanted(one, choices_); });
         for (const auto& one : entries)
             if (one.entry->kind.empty())
                 log::info("schema: restoring an entry of a kind unknown to us: {}", one.entry->text());
@@ -289,7 +289,8 @@ inline RestoreReport restore(const Tools& tools, const std::filesystem::path& fi
                              const RestoreOptions& options, std::stop_token stop) {
     if (options.migration_id.empty())
         throw Error(Recovery::operator_action, "a schema is restored for a migration, and none is named");
-    const Choices choices{options.no_acl, options.skip_all_extensions, options.skip_extensions, options.made_before};
+    const Choices choices{options.no_acl, options.skip_all_extensions, options.skip_extensions, options.made_before,
+                          options.skip_objects};
     RestoreReport report;
     std::optional<detail::Archive> archive;
     Waiter waiter(stop);
