@@ -50,6 +50,25 @@ void add_migrate(CLI::App& command, Session& session, const migrate::CommandName
             "--search-path-for 'public.f(integer)=app,public'")
         ->type_name("FUNCTION=SCHEMAS")
         ->expected(1, -1);
+    command
+        .add_option(
+            "--hypertables", options->hypertables,
+            "Make hypertables on the target of the tables that FILE names; the source is plain PostgreSQL. Without "
+            "it you are asked to make them")
+        ->type_name("FILE");
+    command.add_flag(
+        "--skip-hypertable-compatibility-check", options->skip_compatibility_check,
+        "Do not look for keys, foreign keys, triggers and rules of the source that are not possible on the "
+        "target's hypertables");
+    command.add_flag("--skip-hypertable-incompatible-objects", options->skip_incompatible_objects,
+                     "Leave out the keys, foreign keys, triggers and rules that are not possible on the target's "
+                     "hypertables. They are listed at the end");
+    command
+        .add_option("--skip-index", options->skip_indexes,
+                    "Do not build the given index, nor the constraint over it; may be repeated. Values must be schema "
+                    "qualified. Eg: --skip-index public.orders_pkey")
+        ->type_name("INDEX")
+        ->expected(1, -1);
     command.add_flag(
         "--refresh-matviews", options->refresh_matviews,
         "Refresh materialized views at the switch-over, too, which is part of the downtime. Without it they "

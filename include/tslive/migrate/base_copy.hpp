@@ -18,6 +18,8 @@
 #include "tslive/migrate/background.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/hypertables.hpp"
+#include "tslive/migrate/left_out.hpp"
 #include "tslive/migrate/search_paths.hpp"
 #include "tslive/migrate/timescale_target.hpp"
 #include "tslive/schema/database_settings.hpp"
@@ -57,11 +59,13 @@ public:
                 .no_owner = options.no_owner,
                 .no_acl = options.no_acl,
                 .skip_all_extensions = options.skip_all_extensions,
-                .skip_extensions = options.skip_extensions};
+                .skip_extensions = options.skip_extensions,
+                .skip_objects = oids_of(left_out(context))};
     }
     /// For what is copied after the base copy.
     [[nodiscard]] static copy::Options copy_options(const Context& context) {
         const auto& options = context.options;
+        const auto objects = left_out(context);
         return {.source = context.ends.source,
                 .target = context.ends.target,
                 .migration_id = context.names.id,
@@ -76,7 +80,10 @@ public:
                 .configuration_elsewhere = {},
                 .without_rows = {},
                 .one_snapshot_only = {},
-                .built_elsewhere = context.timescaledb ? &parts_of_hypertables : nullptr};
+                .built_elsewhere = context.timescaledb ? &parts_of_hypertables : nullptr,
+                .skip_indexes = indexes_of(objects),
+                .skip_foreign_keys = foreign_keys_of(objects),
+                .without_only = context.timescaledb ? nullptr : timescale::hypertable_names};
     }
     [[nodiscard]] static schema::Tools find_tools(const Context& context, const std::stop_token& stop) {
         auto source = open_end("source", context.ends.source, "schema", stop);
@@ -135,6 +142,9 @@ private:
             set_search_paths(context_.options.search_path_for, context_.store, target);
         });
         timescale_.copy_catalog(copy_options(context_).snapshot, copy::helper_schema(context_.names.id), progress_);
+        HypertableSteps hypertables(context_, stop_);
+        hypertables.make();
+        hypertables.decide();
     }
 
     void copy_data() {
@@ -170,14 +180,17 @@ private:
             for (const auto& warning : schema::copy_database_settings(source, target, left_out).warnings)
                 progress_.warn(warning);
         });
+        HypertableSteps(context_, stop_).try_policies([&](std::string warning) { progress_.warn(std::move(warning)); });
     }
 
     /// Triggers and rules that would fire for our changes too, and so act twice (CASES D17). Switch-over puts them back.
     void silence_triggers() {
         context_.once(step::triggers, stop_, [&] {
             auto target = open_target();
+            const auto chunks = timescale::chunks(target);
             for (const auto& trigger : catalog::replica_triggers(target)) {
-                if (!trigger.extension.empty()) continue;
+                // What is done to a hypertable reaches its chunks.
+                if (!trigger.extension.empty() || chunks.contains(trigger.table)) continue;
                 context_.store.journal(state::Side::target, fmt::format("{} on {}", trigger.name, trigger.table_name),
                                        trigger.restore_sql());
                 target.exec(trigger.disable_sql());

@@ -11,6 +11,8 @@
 #include "tslive/core/lsn.hpp"
 #include "tslive/core/stop.hpp"
 #include "tslive/migrate/databases.hpp"
+#include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/left_out.hpp"
 #include "tslive/migrate/operator.hpp"
 #include "tslive/migrate/options.hpp"
 #include "tslive/pg/retry.hpp"
@@ -59,5 +61,10 @@ struct Context {
         store.mark_done(step);
     }
 };
+
+/// What is not built on the target; nothing before that is decided.
+[[nodiscard]] inline LeftOut left_out(const Context& context) {
+    return restore_left_out(context.store.fact(fact::left_out).value_or(""));
+}
 
 }  // namespace tslive::migrate

@@ -8,6 +8,8 @@ namespace tslive::migrate::fact {
 inline constexpr std::string_view consistent_point =
     "source.consistent_point";  ///< of slot and snapshot; missing: ts-snapshot did not get that far
 inline constexpr std::string_view options = "migrate.options";             ///< that the migration was started with
+inline constexpr std::string_view hypertables = "migrate.hypertables";     ///< the file of --hypertables
+inline constexpr std::string_view left_out = "migrate.left-out";           ///< objects of the source
 inline constexpr std::string_view copy_again = "replay.copy_again";        ///< OIDs on the source
 inline constexpr std::string_view lost_identity = "replay.lost_identity";  ///< OIDs on the source
 inline constexpr std::string_view timescaledb = "source.timescaledb";      ///< version and schema, when it has it
@@ -26,6 +28,8 @@ inline constexpr std::string_view timescaledb_restoring = "timescaledb.restoring
 inline constexpr std::string_view timescaledb_catalog = "timescaledb.catalog";
 inline constexpr std::string_view timescaledb_live = "timescaledb.live";
 inline constexpr std::string_view search_paths = "target.search-paths";
+inline constexpr std::string_view hypertables = "target.hypertables";
+inline constexpr std::string_view left_out = "schema.left-out";
 inline constexpr std::string_view large_objects = "copy.large-objects";
 inline constexpr std::string_view rows_read = "copy.rows-read";  ///< nothing needs the snapshot any more
 inline constexpr std::string_view rows = "copy.rows";
@@ -34,6 +38,7 @@ inline constexpr std::string_view foreign_keys = "copy.foreign-keys";
 inline constexpr std::string_view database_settings = "schema.database-settings";
 inline constexpr std::string_view views = "copy.materialized-views";
 inline constexpr std::string_view triggers = "target.triggers-silenced";
+inline constexpr std::string_view policies_tried = "target.policies-tried";
 inline constexpr std::string_view base_copy = "base-copy";
 inline constexpr std::string_view drained = "switch-over.drained";
 inline constexpr std::string_view large_objects_again = "switch-over.large-objects";
@@ -45,6 +50,7 @@ inline constexpr std::string_view timescaledb_jobs = "switch-over.timescaledb-jo
 inline constexpr std::string_view views_again = "switch-over.materialized-views";
 inline constexpr std::string_view foreign_keys_again = "switch-over.foreign-keys";
 inline constexpr std::string_view undo_target = "switch-over.triggers-restored";
+inline constexpr std::string_view policies = "switch-over.policies";
 inline constexpr std::string_view after_switch_over = "switch-over.schema";
 inline constexpr std::string_view complete = "complete";
 

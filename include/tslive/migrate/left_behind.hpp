@@ -15,6 +15,7 @@
 #include "tslive/catalog/detail/row.hpp"
 #include "tslive/catalog/materialized_views.hpp"
 #include "tslive/catalog/tables.hpp"
+#include "tslive/migrate/left_out.hpp"
 #include "tslive/pg/connection.hpp"
 #include "tslive/pg/quote.hpp"
 #include "tslive/timescale/own_relations.hpp"
@@ -153,9 +154,17 @@ struct OtherObject {
 
 /// Sequences, views, indexes, constraints, functions and types that the source has and the target has not, each with the
 /// statement that makes it where there is one. Those of tables which the target lacks come with the table.
-[[nodiscard]] inline std::vector<std::string> objects_only_on_source(pg::Connection& source, pg::Connection& target) {
+/// @param left_out  is not missed
+[[nodiscard]] inline std::vector<std::string> objects_only_on_source(pg::Connection& source, pg::Connection& target,
+                                                                     const LeftOut& left_out = {}) {
     const auto own = timescale::own_relations(source);
     auto missing = detail::objects_of(source, own);
+    const auto oids = oids_of(left_out);
+    std::erase_if(missing, [&](const auto& entry) {
+        const auto& object = entry.second;
+        return (object.kind == "index" && oids.contains({timescale::detail::class_of_relations, object.id})) ||
+               (object.kind == "constraint" && oids.contains({timescale::detail::class_of_constraints, object.id}));
+    });
     for (const auto& [name, object] : detail::objects_of(target, timescale::own_relations(target))) missing.erase(name);
     std::vector<std::string> said;
     if (missing.empty()) return said;

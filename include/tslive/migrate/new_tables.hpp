@@ -20,7 +20,7 @@
 #include "tslive/migrate/table_marks.hpp"
 #include "tslive/pg/quote.hpp"
 #include "tslive/snapshot/publications.hpp"
-#include "tslive/timescale/relations.hpp"
+#include "tslive/timescale/own_relations.hpp"
 
 namespace tslive::migrate {
 
@@ -51,9 +51,9 @@ public:
         const auto published = published_tables(source, context_.names.publication_identity());
         const auto published_inserts = published_tables(source, context_.names.publication_all());
 
-        const auto made = timescale::made_tables(source);
+        const auto own = timescale::own_relations(source);
         auto tables = catalog::tables(source, catalog::Sizes::estimated);
-        std::erase_if(tables, [&](const catalog::Table& table) { return made.contains(table.name); });
+        std::erase_if(tables, [&](const catalog::Table& table) { return own.internal.contains(table.name); });
         check_identities(tables);
         std::vector<RelationId> partitions;
         std::erase_if(tables, [&](const catalog::Table& table) {

@@ -48,7 +48,11 @@ struct MigrateOptions : ScopeOptions {
     std::vector<std::string> search_path_for;  ///< `public.f(integer)=app,public`
     bool no_owner = false;
     bool no_acl = false;
-    bool refresh_matviews = false;  ///< at the switch-over, too: part of the downtime
+    std::optional<std::filesystem::path> hypertables;  ///< a file: which tables of a plain source become hypertables
+    std::vector<std::string> skip_indexes;             ///< `schema.index`, with the constraints that they belong to
+    bool skip_compatibility_check = false;   ///< of the source's keys, triggers and rules with the hypertables
+    bool skip_incompatible_objects = false;  ///< leave out what that check finds
+    bool refresh_matviews = false;           ///< at the switch-over, too: part of the downtime
 };
 
 struct CleanOptions : CommonOptions {

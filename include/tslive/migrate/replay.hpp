@@ -187,7 +187,7 @@ private:
             missing = tables_only_on_source(source, target);
             renamed = TableDrift(context_, background_.token()).renamed();
             std::erase_if(missing, [&](const catalog::QualifiedName& name) { return renamed.contains(name); });
-            others = objects_only_on_source(source, target);
+            others = objects_only_on_source(source, target, left_out(context_));
         });
         if (!missing.empty())
             log::warning("These tables were made on the source after the snapshot and do not exist on the target:");

@@ -20,6 +20,7 @@
 #include "tslive/migrate/base_copy.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/hypertables.hpp"
 #include "tslive/migrate/left_behind.hpp"
 #include "tslive/migrate/timescale_target.hpp"
 #include "tslive/migrate/undo.hpp"
@@ -27,8 +28,8 @@
 /// The steps between "switch over" and "complete". Each is recorded when it is done, and harmless to do again:
 ///
 ///     end mark -> drain (the applier) -> proof -> large objects -> unlogged tables -> (TimescaleDB: chunk ranges ->
-///     invalidations) -> sequences -> materialized views -> foreign keys -> triggers back -> event triggers
-///     -> (TimescaleDB: jobs) -> complete
+///     invalidations) -> sequences -> materialized views -> foreign keys -> triggers back -> compression and retention of
+///     new hypertables -> event triggers -> (TimescaleDB: jobs) -> complete
 namespace tslive::migrate {
 
 /// Marks the end on the source, once: a position such that everything committed before this call commits before it.
@@ -65,6 +66,7 @@ public:
         if (context_.options.refresh_matviews) context_.once(step::views_again, stop_, [&] { refresh_views(); });
         context_.once(step::foreign_keys_again, stop_, [&] { finish_foreign_keys(); });
         context_.once(step::undo_target, stop_, [&] { restore_triggers(); });
+        HypertableSteps(context_, stop_).set_policies();
         context_.once(step::after_switch_over, stop_, [&] {
             const auto tools = BaseCopy::find_tools(context_, stop_);
             const auto archive = context_.layout.schema() / "schema.dump";
@@ -176,6 +178,10 @@ private:
 
     /// The last words: what only the operator can decide.
     void say_what_is_left_to_do() {
+        if (const auto objects = left_out(context_); !objects.empty()) {
+            log::warning("Left out on the target, as was asked:");
+            for (const auto& object : objects) log::warning("       - {}", object.definition);
+        }
         if (context_.store.done(step::views_again)) return;
         const auto statements = [&] {
             Waiter waiter(stop_);

@@ -20,7 +20,7 @@
 #include "tslive/copy/ledger.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/pgoutput/relation_cache.hpp"
-#include "tslive/timescale/relations.hpp"
+#include "tslive/timescale/own_relations.hpp"
 
 namespace tslive::migrate {
 
@@ -159,8 +159,8 @@ private:
               const std::function<void(RelationId, const catalog::QualifiedName&, const catalog::Drift&)>& found) {
         auto pairs = both(source, target, ids);
         // What DDL does to a hypertable it does to its chunks.
-        const auto made = timescale::made_tables(source);
-        std::erase_if(pairs, [&](const Pair& pair) { return made.contains(pair.now.name); });
+        const auto own = timescale::own_relations(source);
+        std::erase_if(pairs, [&](const Pair& pair) { return own.internal.contains(pair.now.name); });
         std::vector<RelationId> targets;
         for (const auto& pair : pairs) targets.push_back(*pair.seen.target);
         const auto columns = catalog::columns(target, targets);

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "tslive/catalog/indexes.hpp"
 #include "tslive/catalog/name.hpp"
 #include "tslive/catalog/tables.hpp"
 #include "tslive/core/error.hpp"
@@ -84,6 +85,21 @@ namespace detail {
             nearest.empty() ? "The source has no tables at all" : fmt::format("The nearest names are: {}", nearest));
     }
     return found;
+}
+
+/// @throws Error  (operator_action) when the source has no such index
+[[nodiscard]] inline const catalog::Index& find_index(std::string_view text,
+                                                      const std::vector<catalog::Index>& indexes) {
+    const auto name = parse_table_name(text);
+    if (!name)
+        throw Error(Recovery::operator_action,
+                    fmt::format("--skip-index: '{}' is not the name of an index with its schema", text),
+                    "Write schema.index; a part with upper case or special characters stands in double quotes");
+    const auto found = std::ranges::find(indexes, *name, &catalog::Index::name);
+    if (found == indexes.end())
+        throw Error(Recovery::operator_action, fmt::format("--skip-index: the source has no index {}", *name),
+                    "Name the index, not its table; that of a constraint has the constraint's name");
+    return *found;
 }
 
 }  // namespace tslive::migrate

@@ -127,6 +127,12 @@ inline void migrate_from_here(const MigrateOptions& given, const Operator& user,
     }
     const auto consistent_point = Lsn::parse(*store.fact(fact::consistent_point));
     if (!consistent_point) throw Error(Recovery::operator_action, "the consistent point in state.db cannot be read");
+    auto skip_data =
+        find_tables("--skip-table-data", options.skip_table_data, catalog::tables(source, catalog::Sizes::estimated));
+    if (!store.done(step::left_out) && !options.skip_indexes.empty()) {
+        const auto indexes = catalog::indexes(source);
+        for (const auto& text : options.skip_indexes) static_cast<void>(find_index(text, indexes));
+    }
     const Context context{.options = options,
                           .ends = ends,
                           .layout = layout,
@@ -134,12 +140,15 @@ inline void migrate_from_here(const MigrateOptions& given, const Operator& user,
                           .user = user,
                           .names = {store.migration().id},
                           .consistent_point = *consistent_point,
-                          .skip_data = find_tables("--skip-table-data", options.skip_table_data,
-                                                   catalog::tables(source, catalog::Sizes::estimated)),
+                          .skip_data = std::move(skip_data),
                           .timescaledb = remembered_timescaledb(store, source)};
     for (const auto& path : options.search_path_for) static_cast<void>(parse_function_path(path));
     check_snapshot(store, layout, options, source);
     static_cast<void>(BaseCopy::find_tools(context, stop));  // before anything is changed
+    {
+        auto target = open_end("target", ends.target, "migrate", stop);
+        take_hypertables_file(options, store, layout, context.skip_data, source, target);
+    }
     store.set_fact(fact::options, save_options(options));
     store.mark_done(step::started);
 
