@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -49,6 +50,18 @@ protected:
     [[nodiscard]] Database& source() { return migration->pair.source; }
     [[nodiscard]] Database& target() { return migration->pair.target; }
 
+    /// What each database has for itself; and tables without columns, which some releases do not let anybody read.
+    [[nodiscard]] std::set<std::string> not_compared() {
+        std::set<std::string> names;
+        for (const auto& row : source().rows("SELECT format('\"%s\".\"%s\"', schema_name, table_name) FROM "
+                                             "_timescaledb_catalog.hypertable WHERE compression_state = 2"))
+            names.insert(row);
+        for (const auto* name : {"bgw_job_stat", "bgw_job_stat_history", "job_errors"})
+            names.insert(pg::qualified("_timescaledb_internal", name));
+        names.insert(pg::qualified("_timescaledb_catalog", "metadata"));
+        return names;
+    }
+
     std::string version;
     std::optional<Migration> migration;
 };
@@ -57,10 +70,7 @@ TEST_F(TimescaleCopy, ADatabaseThatNobodyChangesArrivesAsItIs) {
     migration->run_to_the_end({"--refresh-matviews"});
     EXPECT_TRUE(timescaledb_is_equal(source(), target(), {.chunks = CompareChunks::ranges_and_state}));
     // Table by table, chunks and TimescaleDB's own included: no chunk was made since the snapshot, so they have the same names.
-    EXPECT_TRUE(migration->is_equal(
-        {.skip_tables = {"\"_timescaledb_catalog\".\"metadata\"", "\"_timescaledb_internal\".\"bgw_job_stat\"",
-                         "\"_timescaledb_internal\".\"job_errors\"",
-                         "\"_timescaledb_internal\".\"bgw_job_stat_history\""}}));
+    EXPECT_TRUE(migration->is_equal({.skip_tables = not_compared()}));
     EXPECT_THAT(migration->migrate->output(), testing::Not(testing::ContainsRegex("WARNING: ([^r]|r[^o])")));
 }
 

@@ -157,12 +157,13 @@ private:
     }
     void chunks() {
         const auto found = connection_.exec(fmt::format(
-            "SELECT format('%I.%I', pn.nspname, p.relname), s.slices::text, "
-            "EXISTS (SELECT FROM _timescaledb_catalog.chunk c WHERE c.id = s.chunk_id AND c.status & 1 = 1) "
+            // A step of its own: the function refuses chunks of compressed rows.
+            "WITH chunks AS MATERIALIZED (SELECT i.inhrelid, format('%I.%I', pn.nspname, p.relname) AS root "
             "FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace "
-            "JOIN _timescaledb_catalog.hypertable h ON h.schema_name = pn.nspname AND h.table_name = p.relname AND "
-            "h.compression_state <> 2 "
-            "CROSS JOIN LATERAL {}.show_chunk(i.inhrelid) s",
+            "JOIN _timescaledb_catalog.hypertable h ON h.schema_name = pn.nspname AND h.table_name = p.relname "
+            "WHERE h.compression_state <> 2) "
+            "SELECT root, s.slices::text, EXISTS (SELECT FROM _timescaledb_catalog.chunk c WHERE c.id = s.chunk_id AND "
+            "c.status & 1 = 1) FROM chunks CROSS JOIN LATERAL {}.show_chunk(inhrelid) s",
             functions_));
         for (int row = 0; row < found.rows(); ++row)
             contents_[fmt::format("chunk of {} for {}", found.at(row, 0), found.at(row, 1))] =
