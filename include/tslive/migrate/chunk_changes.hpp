@@ -149,14 +149,25 @@ private:
 
     [[nodiscard]] static timescale::CatalogRow named(const pgoutput::CachedRelation& relation, apply::Row row) {
         timescale::CatalogRow named;
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            if (row[i].kind == apply::ValueKind::binary)
-                throw Error(Recovery::operator_action,
-                            fmt::format("a change of {}.{} came in binary form", relation.schema, relation.name),
-                            "Go on with --resume --text-changes");
-            if (row[i].kind == apply::ValueKind::text) named.emplace(relation.columns[i].name, as_text(row[i].data));
-        }
+        for (std::size_t i = 0; i < row.size(); ++i)
+            if (row[i].kind == apply::ValueKind::text || row[i].kind == apply::ValueKind::binary)
+                if (auto value = as_text_form(relation.columns[i].type, row[i]))
+                    named.emplace(relation.columns[i].name, std::move(*value));
         return named;
+    }
+    /// Nothing for values in binary form of types that no column has which we read.
+    [[nodiscard]] static std::optional<std::string> as_text_form(TypeId type, const apply::Value& value) {
+        if (value.kind == apply::ValueKind::text) return std::string{as_text(value.data)};
+        constexpr TypeId boolean{16}, name{19}, int8{20}, int2{21}, int4{23}, text{25};
+        if (type == name || type == text) return std::string{as_text(value.data)};
+        if (type == boolean && value.data.size() == 1) return value.data[0] == std::byte{0} ? "f" : "t";
+        if (type == int8 && value.data.size() == 8)
+            return fmt::format("{}", static_cast<std::int64_t>(load_be<std::uint64_t>(value.data.data())));
+        if (type == int4 && value.data.size() == 4)
+            return fmt::format("{}", static_cast<std::int32_t>(load_be<std::uint32_t>(value.data.data())));
+        if (type == int2 && value.data.size() == 2)
+            return fmt::format("{}", static_cast<std::int16_t>(load_be<std::uint16_t>(value.data.data())));
+        return std::nullopt;
     }
 
     /// A chunk that a continuous aggregate has seen keeps its row, which says that it was dropped.
