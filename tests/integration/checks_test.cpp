@@ -311,10 +311,6 @@ TEST_F(Checks, refuse_standbys) {
     EXPECT_THAT(find("target.standby"), Says(Weight::fatal, "the target is a standby"));
 }
 
-TEST_F(Checks, find_that_timescaledb_databases_are_not_for_this_release) {
-    as_member_of_an_extension(source, "timescaledb", "2.15.0");
-    EXPECT_THAT(find("source.timescaledb"), Says(Weight::fatal, "does not migrate TimescaleDB databases yet"));
-}
 
 TEST_F(Checks, name_tables_without_replica_identity) {
     source.sql("CREATE TABLE bare(id int); CREATE TABLE only_unique(id int NOT NULL UNIQUE)");

@@ -7,10 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "tslive/catalog/tables.hpp"
 #include "tslive/checks/finding.hpp"
+#include "tslive/pg/connection.hpp"
 #include "tslive/pg/conninfo.hpp"
 
 namespace tslive::checks {
+
+namespace detail {
+struct End;
+}
 
 /// The migration that is to come, as far as checks need to know it.
 struct Options {
@@ -26,6 +32,10 @@ struct Options {
     std::chrono::seconds long_transaction{10};
     /// Whether pg_dump and pg_restore suit a source of this version (150020), which a module beside this one knows.
     std::function<Verdict(int source_server_version)> tools_check;
+    /// Checks of a module beside this one, each under a name of its own. The target is missing when it does not answer.
+    std::function<void(std::vector<Finding>&, detail::End& source, detail::End* target, const Options&)> further_checks;
+    /// Takes the source's tables out that those judge, which the general checks of tables then do not.
+    std::function<void(pg::Connection& source, std::vector<catalog::Table>&)> leave_out;
 };
 
 }  // namespace tslive::checks

@@ -32,6 +32,7 @@ public:
         objects_of_source();
         target_alone();
         both();
+        further();
         return std::move(findings_);
     }
 
@@ -95,7 +96,6 @@ private:
     }
 
     void objects_of_source() {
-        check(source_, "source.timescaledb", check_timescaledb);
         check(source_, "source.publication", check_publication);
         check(source_, "source.locks", check_locks);
         check(source_, "source.read_rights", check_read_rights);
@@ -103,6 +103,7 @@ private:
         std::vector<catalog::Table> tables;
         check(source_, "source.replica_identity", [&](End& e) {
             tables = catalog::tables(e.connection, catalog::Sizes::estimated);
+            if (options_.leave_out) options_.leave_out(e.connection, tables);
             return judge_replica_identity(tables);
         });
         check(source_, "source.generated_identity", check_generated_identity);
@@ -136,6 +137,13 @@ private:
         check_both("target.privileges", check_target_privileges);
         check_both("target.roles", [&](End& s, End& t) { return check_roles(s, t, options_); });
         check_both("target.empty", [&](End& s, End& t) { return check_empty_target(s, t, options_); });
+    }
+
+    void further() {
+        if (!options_.further_checks || !source_) return;
+        options_.further_checks(findings_, *source_, target_ ? &*target_ : nullptr, options_);
+        if (!still_there(*source_)) lose(source_);
+        if (target_ && !still_there(*target_)) lose(target_);
     }
 
     const Options& options_;

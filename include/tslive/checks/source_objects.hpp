@@ -193,12 +193,6 @@ inline Verdict check_locks(End& end) {
                        sessions.number<std::int64_t>(0, 0));
 }
 
-inline Verdict check_timescaledb(End& end) {
-    if (!catalog::has_extension(end.connection, "timescaledb")) return passed("the source does not use TimescaleDB");
-    return fatal("the source is a TimescaleDB database, and this release does not migrate TimescaleDB databases yet",
-                 "Wait for a release that does, or use TimescaleDB's own migration tools");
-}
-
 inline Verdict check_large_objects(End& end) {
     if (end.connection.exec("SELECT FROM pg_catalog.pg_largeobject_metadata LIMIT 1").empty())
         return passed("there are no large objects");

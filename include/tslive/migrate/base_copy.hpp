@@ -27,6 +27,7 @@
 #include "tslive/schema/restore.hpp"
 #include "tslive/schema/roles.hpp"
 #include "tslive/schema/tools.hpp"
+#include "tslive/timescale/source_jobs.hpp"
 
 namespace tslive::migrate {
 
@@ -151,7 +152,10 @@ private:
         context_.once(step::large_objects, stop_, [&] { copy::copy_large_objects(copy_options(), progress_, stop_); });
         context_.once(step::rows, stop_, [&] {
             auto wanted = copy_options();
-            wanted.on_rows_complete = [this] { context_.store.mark_done(step::rows_read); };
+            wanted.on_rows_complete = [this] {
+                context_.store.mark_done(step::rows_read);
+                resume_source_jobs();
+            };
             const auto result = copy::copy_rows_and_indexes(wanted, progress_, stop_);
             timescale_.check_gone(result.gone);
             for (const auto& table : result.copied)
@@ -164,6 +168,15 @@ private:
                     "{} was dropped on the source before its rows were copied; it is empty on the target", name));
                 context_.store.set_copied(name.quoted(), 0, for_ever, 0);
             }
+        });
+        resume_source_jobs();  // an earlier run may have ended before it did
+    }
+
+    /// What must not change chunks while they are read may do so again.
+    void resume_source_jobs() {
+        context_.once(step::source_jobs, stop_, [&] {
+            auto source = open_source();
+            timescale::resume_jobs(context_.store, source);
         });
     }
 

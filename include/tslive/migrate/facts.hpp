@@ -32,6 +32,7 @@ inline constexpr std::string_view hypertables = "target.hypertables";
 inline constexpr std::string_view left_out = "schema.left-out";
 inline constexpr std::string_view large_objects = "copy.large-objects";
 inline constexpr std::string_view rows_read = "copy.rows-read";  ///< nothing needs the snapshot any more
+inline constexpr std::string_view source_jobs = "source.jobs-resumed";
 inline constexpr std::string_view rows = "copy.rows";
 inline constexpr std::string_view post_data = "schema.post-data";
 inline constexpr std::string_view foreign_keys = "copy.foreign-keys";

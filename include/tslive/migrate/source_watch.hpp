@@ -16,12 +16,15 @@
 #include "tslive/migrate/table_marks.hpp"
 #include "tslive/snapshot/publications.hpp"
 #include "tslive/snapshot/retention.hpp"
+#include "tslive/timescale/chunk_tables.hpp"
+#include "tslive/timescale/installation.hpp"
+#include "tslive/timescale/source_identities.hpp"
 
 namespace tslive::migrate {
 
 /// Looks after the source while a migration runs (law 10): a table that loses its replica identity while it is published for UPDATE
 /// would make the application's own UPDATE fail (CASES A1). It is taken out of the publication at once, and the migration stops: from
-/// then on its changes are missing. What the source has to keep for us is watched, too, and said before it hurts. One thread.
+/// then on its changes are missing. Where a schema is published as a whole, it is given an identity instead. What the source has to keep for us is watched, too, and said before it hurts. One thread.
 class SourceWatch {
 public:
     explicit SourceWatch(const Context& context) : context_(context), retention_(context.names.slot()) {}
@@ -36,7 +39,10 @@ public:
         do {
             const auto began = std::chrono::steady_clock::now();
             try {
-                if (!source) source.emplace(open_end("source", context_.ends.source, "watch", stop));
+                if (!source) {
+                    source.emplace(open_end("source", context_.ends.source, "watch", stop));
+                    has_timescaledb_ = timescale::installation(*source).has_value();
+                }
                 look(*source);
             } catch (const Error& error) {
                 if (error.recovery() == Recovery::operator_action) throw;
@@ -52,6 +58,7 @@ public:
 private:
     void look(pg::Connection& source) {
         expect_publications(source);
+        if (has_timescaledb_) mend_identities(source);
         expect_identities(source);
         if (const auto kept = snapshot::retention(source, context_.names.slot()))
             for (const auto& warning : retention_.take(*kept)) log::warning("{}", warning);
@@ -68,9 +75,19 @@ private:
                     "of that name is of no use. Run ts-clean and begin a new migration");
     }
 
+    /// A table in a schema that is published as a whole cannot be taken out: it is given an identity, if it has none (any more).
+    /// Until then its UPDATEs and DELETEs were refused, so that none is missing.
+    void mend_identities(pg::Connection& source) {
+        const auto& publication = context_.names.publication_identity();
+        const auto published = timescale::published_tables(source, publication);
+        timescale::expect_chunks_published(source, published);
+        timescale::give_identities(published, publication, context_.store, source, source.waiter());
+    }
+
     void expect_identities(pg::Connection& source) {
         const auto lost = snapshot::member_without_identity(source, context_.names.publication_identity());
         if (!lost) return;
+        if (has_timescaledb_ && timescale::chunk_tables(source).hypertables.contains(lost->id)) return;  // next time
         // Before it is taken out: from then on its changes are missing, whatever ends us.
         TableMarks(context_.store, fact::lost_identity).add(lost->id);
         source.exec(snapshot::drop_member_sql(context_.names.publication_identity(), *lost));
@@ -86,6 +103,7 @@ private:
 
     const Context& context_;
     snapshot::RetentionWarnings retention_;
+    bool has_timescaledb_ = false;
 };
 
 }  // namespace tslive::migrate

@@ -14,7 +14,8 @@
 namespace tslive::migrate {
 
 namespace detail {
-/// A slot whose session has just been cancelled is still in use for a moment.
+/// A slot whose session has just been cancelled is still in use for a moment. Entries that take a lock which statements of the
+/// application would queue behind set a lock_timeout: what they need may be free the next time.
 inline void exec_when_free(pg::Connection& connection, const std::string& sql) {
     constexpr int most_tries = 50;
     for (int tried = 1;; ++tried) {
@@ -22,7 +23,9 @@ inline void exec_when_free(pg::Connection& connection, const std::string& sql) {
             connection.exec(sql);
             return;
         } catch (const pg::ServerError& error) {
-            if (error.state() != pg::sqlstate::object_in_use || tried == most_tries) throw;
+            const bool in_use =
+                error.state() == pg::sqlstate::object_in_use || error.state() == pg::sqlstate::lock_not_available;
+            if (!in_use || tried == most_tries) throw;
             if (!connection.waiter().sleep(std::chrono::milliseconds{100})) throw Stopped{};
         }
     }

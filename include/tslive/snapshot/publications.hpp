@@ -30,6 +30,8 @@ struct PublicationPlan {
     bool all_tables = false;           ///< FOR ALL TABLES, which carries tables to come
     std::vector<std::string> members;  ///< of the first, when it is a list: `ONLY "s"."t"`, or a partitioned table
     std::vector<std::string> identity_members;         ///< of the second
+    std::vector<std::string> identity_schemas;         ///< all tables in them, those to come too, are in the second
+    bool identity_of_all_tables = false;               ///< the second is FOR ALL TABLES: each has an identity
     std::vector<catalog::QualifiedName> inserts_only;  ///< whose UPDATE and DELETE are not replicated
 };
 
@@ -40,9 +42,18 @@ struct PublicationPlan {
 
 /// @param tables      all tables of the source
 /// @param all_tables  the role may publish FOR ALL TABLES
+/// @param schemas     to publish as a whole for UPDATE and DELETE, because tables come and go in them
+/// @pre every table in `schemas` has a usable replica identity, or none ever has an UPDATE or DELETE of its own
 [[nodiscard]] inline PublicationPlan plan_publications(const std::vector<catalog::Table>& tables, bool all_tables,
-                                                       const catalog::Capabilities& capabilities) {
-    PublicationPlan plan{.all_tables = all_tables, .members = {}, .identity_members = {}, .inserts_only = {}};
+                                                       const catalog::Capabilities& capabilities,
+                                                       const std::vector<std::string>& schemas = {}) {
+    PublicationPlan plan{.all_tables = all_tables,
+                         .members = {},
+                         .identity_members = {},
+                         .identity_schemas = schemas,
+                         .identity_of_all_tables = false,
+                         .inserts_only = {}};
+    const std::unordered_set<std::string_view> whole(schemas.begin(), schemas.end());
     std::unordered_map<RelationId, const catalog::Table*> by_id;
     for (const auto& table : tables) by_id.emplace(table.id, &table);
 
@@ -72,6 +83,7 @@ struct PublicationPlan {
         const bool partitioned = table.kind == catalog::RelationKind::partitioned_table;
         const auto member = (partitioned ? "" : "ONLY ") + table.name.quoted();
         if (!partitioned || (capabilities.publish_via_root() && !table.is_partition)) plan.members.push_back(member);
+        if (whole.contains(table.name.schema)) continue;
         if (partitioned ? covers(table) && !covered(table) : table.usable_identity && !covered(table))
             plan.identity_members.push_back(member);
         if (!partitioned && !table.usable_identity) plan.inserts_only.push_back(table.name);
@@ -91,6 +103,20 @@ struct PublicationPlan {
     }
 }
 
+/// Likewise, of `schema`.
+[[nodiscard]] inline bool may_publish_schemas(pg::Connection& source, std::string_view schema) {
+    if (!catalog::Capabilities{source.server_version()}.schema_publications()) return false;
+    pg::Transaction transaction(source);
+    try {
+        source.exec(fmt::format("CREATE PUBLICATION tslive_rights FOR TABLES IN SCHEMA {} WITH (publish = 'insert')",
+                                pg::quote_identifier(schema)));
+        return true;
+    } catch (const pg::ServerError& error) {
+        if (error.state() != pg::sqlstate::insufficient_privilege) throw;
+        return false;
+    }
+}
+
 namespace detail {
 inline constexpr const char* all_publishes = "publish = 'insert, truncate'";
 inline constexpr const char* identity_publishes = "publish = 'update, delete'";
@@ -98,14 +124,20 @@ inline constexpr const char* identity_publishes = "publish = 'update, delete'";
 
 /// Both in one transaction, so that no reader of the catalog sees one alone.
 inline void create_publications(pg::Connection& source, const Names& names, const PublicationPlan& plan) {
-    const auto list = [](const std::vector<std::string>& members) {
-        return members.empty() ? std::string{} : fmt::format(" FOR TABLE {}", fmt::join(members, ", "));
+    const auto list = [](const std::vector<std::string>& members, const std::vector<std::string>& schemas = {}) {
+        std::string text;
+        if (!members.empty()) text = fmt::format(" FOR TABLE {}", fmt::join(members, ", "));
+        for (const auto& schema : schemas)
+            text += fmt::format("{} TABLES IN SCHEMA {}", text.empty() ? " FOR" : ",", pg::quote_identifier(schema));
+        return text;
     };
     pg::Transaction transaction(source);
     source.exec(fmt::format("CREATE PUBLICATION {}{} WITH ({})", pg::quote_identifier(names.publication_all()),
                             plan.all_tables ? " FOR ALL TABLES" : list(plan.members), detail::all_publishes));
-    source.exec(fmt::format("CREATE PUBLICATION {}{} WITH ({})", pg::quote_identifier(names.publication_identity()),
-                            list(plan.identity_members), detail::identity_publishes));
+    source.exec(fmt::format(
+        "CREATE PUBLICATION {}{} WITH ({})", pg::quote_identifier(names.publication_identity()),
+        plan.identity_of_all_tables ? " FOR ALL TABLES" : list(plan.identity_members, plan.identity_schemas),
+        detail::identity_publishes));
     transaction.commit();
 }
 

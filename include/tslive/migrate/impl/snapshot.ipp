@@ -27,6 +27,10 @@
 #include "tslive/state/lock.hpp"
 #include "tslive/state/snapshot_file.hpp"
 #include "tslive/state/store.hpp"
+#include "tslive/timescale/checks.hpp"
+#include "tslive/timescale/chunk_tables.hpp"
+#include "tslive/timescale/installation.hpp"
+#include "tslive/timescale/prepare_source.hpp"
 
 namespace tslive::migrate {
 
@@ -70,6 +74,8 @@ inline void report(const std::vector<checks::Finding>& findings) {
             return checks::fatal(error.what(), error.remedy());
         }
     };
+    wanted.further_checks = timescale::add_findings;
+    wanted.leave_out = timescale::leave_out_pieces;
     return wanted;
 }
 
@@ -83,6 +89,49 @@ inline void report(const std::vector<checks::Finding>& findings) {
         return !table.extension.empty() && !configuration.contains(table.name);
     });
     return tables;
+}
+
+/// @param work  of a source with TimescaleDB
+[[nodiscard]] inline snapshot::PublicationPlan plan_publications(pg::Connection& source,
+                                                                 const std::optional<timescale::SourceWork>& work) {
+    auto tables = tables_to_migrate(source);
+    std::vector<std::string> schemas;
+    if (work) {
+        timescale::keep_published_by_name(tables, timescale::chunk_tables(source));
+        schemas = work->published.schemas;
+        // By the time the publications are made, these have been given one.
+        const auto given = work->to_be_given();
+        for (auto& table : tables) table.usable_identity = table.usable_identity || given.contains(table.id);
+    }
+    auto plan = snapshot::plan_publications(tables, snapshot::may_publish_all_tables(source),
+                                            catalog::Capabilities{source.server_version()}, schemas);
+    if (work && work->published.all) {
+        plan.identity_of_all_tables = true;
+        plan.inserts_only.clear();
+    }
+    return plan;
+}
+
+/// What has to be done to a source with TimescaleDB first; nothing is changed yet.
+[[nodiscard]] inline std::optional<timescale::SourceWork> plan_source_work(pg::Connection& source) {
+    auto timescaledb = timescale::installation(source);
+    if (!timescaledb) return std::nullopt;
+    return timescale::plan_source_work(source, std::move(*timescaledb),
+                                       snapshot::may_publish_schemas(source, "_timescaledb_internal"));
+}
+
+/// @returns false when stop was requested
+[[nodiscard]] inline bool confirm_full_identities(const timescale::SourceWork& work, const Operator& user) {
+    const auto tables = work.to_consent();
+    if (tables.empty()) return true;
+    log::warning(
+        "The following tables in the Source DB have neither a primary key nor a REPLICA IDENTITY (FULL/INDEX), and are "
+        "hypertables or in schemas with chunks, which are published as a whole");
+    for (const auto& table : tables) log::warning("       - {}", table);
+    return user.confirm(
+        "They are given REPLICA IDENTITY FULL until ts-clean, so that UPDATE and DELETE on them keep working and are "
+        "replicated; each then writes the whole old row to the WAL. To give them a primary key or an identity of your "
+        "own instead, stop here, and begin again");
 }
 
 /// The seed's warning. @returns false when stop was requested
@@ -201,10 +250,9 @@ inline void take_snapshot(const SnapshotOptions& options, const Operator& user, 
         auto target = open_end("target", ends.target, "snapshot", stop);
         return identify(target);
     }();
-    const auto plan =
-        snapshot::plan_publications(detail::tables_to_migrate(source), snapshot::may_publish_all_tables(source),
-                                    catalog::Capabilities{source.server_version()});
-    if (!detail::confirm_inserts_only(plan, user)) throw Stopped{};
+    const auto work = detail::plan_source_work(source);
+    if (work && !detail::confirm_full_identities(*work, user)) throw Stopped{};
+    if (!detail::confirm_inserts_only(detail::plan_publications(source, work), user)) throw Stopped{};
 
     const auto names = snapshot::Names::random();
     detail::NewMigration fresh(layout, ends.source,
@@ -215,9 +263,11 @@ inline void take_snapshot(const SnapshotOptions& options, const Operator& user, 
                                 .consistent_point = {},
                                 .created_at = source.exec("SELECT now()").text(0, 0)});
     auto& store = fresh.store();
+    Waiter waiter(stop);
+    if (work) timescale::prepare_source(*work, ends.source, names.publication_identity(), store, source, waiter);
     for (const auto& publication : {names.publication_all(), names.publication_identity()})
         store.journal(state::Side::source, "publication " + publication, snapshot::drop_publication_sql(publication));
-    snapshot::create_publications(source, names, plan);
+    snapshot::create_publications(source, names, detail::plan_publications(source, work));
     log::info("Creating the replication slot {}", names.slot());
     store.journal(state::Side::source, "replication slot " + names.slot(), snapshot::drop_slot_sql(names.slot()));
     auto replication = pg::Connection::open(ends.source, "slot", stop, pg::ConnectionKind::replication);
@@ -232,7 +282,6 @@ inline void take_snapshot(const SnapshotOptions& options, const Operator& user, 
     log::info("You can now start the migration process by running the following command in a separate terminal:");
     log::info("    {}", with_dir(options.commands.migrate, options));
     log::info("Do not interrupt this command until the base copy is done: it holds the snapshot");
-    Waiter waiter(stop);
     detail::hold(keepers, options, layout, store, waiter);
 }
 
