@@ -172,18 +172,23 @@ TEST_F(TimescaleDBReplay, changes_one_of_several_rows_that_are_the_same) {
     source().sql(compression);
     source().sql("SELECT compress_chunk(c) FROM show_chunks('ticks', older_than => 5000) c");
     begin();
-    source().sql("DELETE FROM ticks WHERE ctid = (SELECT min(ctid) FROM ticks WHERE n = 9000)");
     source().sql("SELECT decompress_chunk(c) FROM show_chunks('ticks', older_than => 2000) c");
-    // One of two that are the same, in a chunk that is compressed on the target.
-    source().sql(
-        "DELETE FROM ticks t USING (SELECT tableoid, min(ctid) AS ctid FROM ticks WHERE n = 1000 GROUP BY 1) o WHERE "
-        "t.tableoid = "
-        "o.tableoid AND t.ctid = o.ctid");
-    source().sql(
-        "UPDATE ticks t SET v = 'one of two' FROM (SELECT tableoid, min(ctid) AS ctid FROM ticks WHERE n = 500 GROUP "
-        "BY 1) o WHERE "
-        "t.tableoid = o.tableoid AND t.ctid = o.ctid");
+    // One of two that are the same: in a chunk that never was compressed, and in two that still are on the target.
+    const auto one_of = [&](int n, std::string_view change) {
+        source().sql(
+            fmt::format("DO $$ DECLARE c regclass = (SELECT show_chunks('ticks', older_than => {0} / 1000 * 1000 + "
+                        "1000, newer_than => {0} "
+                        "/ 1000 * 1000)); BEGIN EXECUTE format('{1} WHERE ctid = (SELECT min(ctid) FROM ONLY %1$s "
+                        "WHERE n = {0})', c); "
+                        "END $$",
+                        n, change));
+    };
+    one_of(9000, "DELETE FROM ONLY %1$s");
+    one_of(1000, "DELETE FROM ONLY %1$s");
+    one_of(500, "UPDATE ONLY %1$s SET v = ''one of two''");
     finish();
+    EXPECT_EQ(target().rows("SELECT n, count(*) FROM ticks WHERE n IN (500, 1000, 1100, 9000) GROUP BY 1 ORDER BY 1"),
+              (std::vector<std::string>{"500|2", "1000|1", "1100|2", "9000|1"}));
 }
 
 TEST_F(TimescaleDBReplay, follows_continuous_aggregates) {

@@ -20,8 +20,8 @@ public:
     void observe(const pgoutput::CachedRelation& relation, const apply::Change& change) {
         calls.push_back(fmt::format("observe {} {}", relation.name, shown(change)));
     }
-    bool has_statements_at_commit() { return !at_commit.empty(); }
-    void finish(const apply::TransactionName&) { calls.push_back(std::exchange(at_commit, {})); }
+    bool has_to_follow() { return !to_follow.empty(); }
+    void follow(const apply::TransactionName&) { calls.push_back(std::exchange(to_follow, {})); }
     std::optional<bool> hides_changes(std::string_view prefix) const {
         if (prefix == "start") return true;
         if (prefix == "end") return false;
@@ -29,7 +29,7 @@ public:
     }
 
     apply::TargetTable settled;
-    std::string at_commit;
+    std::string to_follow;
 };
 static_assert(apply::KnowsChunks<ChunkRecorder> && !apply::KnowsChunks<Recorder>);
 
@@ -160,11 +160,23 @@ TEST_F(BatcherWithChunks, rows_of_the_sources_catalog_are_told_and_what_follows_
     catalog.observed = true;
     chunk(2, "c1");
     source.begin(100).relation(1, "chunk").relation(2, "a").insert(1, {"5", "x", "-"}).insert(2, {"1", "x", "-"});
-    target.at_commit = "drop";
+    target.to_follow = "drop";
     source.remove(1, {"4", "-", "-"}).commit();
     batcher.commit();
     EXPECT_THAT(calls(), ElementsAre("table chunk", "observe chunk insert(5 x -)", "table a", "observe chunk remove(4)",
                                      "mirror: insert(5 x -), remove(4)", "c1: insert(1 x -)", "drop", "commit 105"));
+}
+
+TEST_F(BatcherWithChunks, what_follows_a_drop_comes_before_the_rows_that_come_after_it) {
+    target.tables.push_back(table_of(1, "mirror"));
+    target.tables.back().observed = true;
+    chunk(2, "c1");
+    source.begin(100).relation(1, "chunk").relation(2, "a").insert(2, {"1", "x", "-"}).remove(1, {"4", "-", "-"});
+    target.to_follow = "drop";
+    source.insert(2, {"1", "again", "-"}).commit();
+    batcher.commit();
+    EXPECT_THAT(calls(), ElementsAre("table a", "table chunk", "observe chunk remove(4)", "c1: insert(1 x -)",
+                                     "mirror: remove(4)", "drop", "c1: insert(1 again -)", "commit 105"));
 }
 
 }  // namespace

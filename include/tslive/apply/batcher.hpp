@@ -59,9 +59,10 @@ concept KnowsChunks = requires(T& target, const pgoutput::CachedRelation& relati
     { target.settle(table, relation) } -> std::same_as<const TargetTable*>;
     /// Told each change of a table that is `observed`, before apply().
     target.observe(relation, change);
-    /// Whether something has to follow the transaction that ends here; then finish() is called, after what was gathered.
-    { target.has_statements_at_commit() } -> std::same_as<bool>;
-    target.finish(transaction);
+    /// Asked before each row of a chunk and at a transaction's end: whether something has to follow what was observed. Then
+    /// follow() is called, after what was gathered.
+    { target.has_to_follow() } -> std::same_as<bool>;
+    target.follow(transaction);
     /// See ChunkKnowledge.
     { target.hides_changes(prefix) } -> std::same_as<std::optional<bool>>;
 };
@@ -179,6 +180,7 @@ private:
     /// Rows are to be sought in it: looks again for a chunk that was missing.
     void prepare_to_seek(Destination& to, RelationId relation);
     void observe(const Destination& to, RelationId relation, const Change& change);
+    void follow_observed();
     template <typename Add>
     void add(Destination& to, Add&& add);
     void single(Destination& to, const Change& change);

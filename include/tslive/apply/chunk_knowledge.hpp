@@ -48,8 +48,9 @@ public:
                                        bool by_content) = 0;
     /// Rows of this relation, a table of the source's catalog, say where others belong.
     virtual void observe(const pgoutput::CachedRelation& relation, ChangeKind kind, Row identity, Row row) = 0;
-    /// What has to follow on the target what was observed in the transaction that ends here, in the same transaction.
-    [[nodiscard]] virtual std::vector<std::string> statements_at_commit() = 0;
+    /// What has to follow on the target what was observed since the last call, before the next row of a chunk comes or the
+    /// transaction ends.
+    [[nodiscard]] virtual std::vector<std::string> statements_to_follow() = 0;
     /// What was observed is on the target, or was rolled back there: the target knows all.
     virtual void forget_observed() = 0;
     /// Whether a logical message of this prefix begins (true) or ends (false) changes that nobody made: rows that only move.

@@ -43,8 +43,8 @@ public:
                   const TransactionName& transaction);
     [[nodiscard]] const TargetTable* settle(const TargetTable& table, const pgoutput::CachedRelation& relation);
     void observe(const pgoutput::CachedRelation& relation, const Change& change);
-    [[nodiscard]] bool has_statements_at_commit();
-    void finish(const TransactionName& transaction);
+    [[nodiscard]] bool has_to_follow();
+    void follow(const TransactionName& transaction);
     [[nodiscard]] std::optional<bool> hides_changes(std::string_view prefix) const;
     void commit(Lsn end_lsn, ServerTime commit_time);
     void rollback() noexcept;
@@ -116,7 +116,7 @@ private:
     encode::RowArray row_array_;
     std::unordered_map<std::string, std::string> prepared_;  // the statements' names on the server; empty: seen once
     std::size_t names_ = 0;                                  // given to prepared statements
-    std::vector<std::string> at_commit_;                     // of the source transaction that has just ended
+    std::vector<std::string> to_follow_;                     // what was observed
     std::size_t turned_away_ = 0;                            // statements that found no room, since it was full
     bool begun_ = false;
     bool broken_ = false;

@@ -78,7 +78,7 @@ public:
         });
     }
 
-    [[nodiscard]] std::vector<std::string> statements_at_commit() override {
+    [[nodiscard]] std::vector<std::string> statements_to_follow() override {
         if (!ranges_lost_ && dropped_.empty()) return {};
         return with_chunks([&](timescale::SourceChunks& chunks) {
             auto dropped = std::exchange(dropped_, {});

@@ -9,6 +9,7 @@
 #include "tslive/catalog/tables.hpp"
 #include "tslive/core/ids.hpp"
 #include "tslive/pg/connection.hpp"
+#include "tslive/timescale/source_chunks.hpp"
 
 namespace tslive::timescale {
 
@@ -63,17 +64,12 @@ struct ChunkTables {
     return found;
 }
 
-/// Tables of TimescaleDB's catalog whose changes are replicated, into a mirror on the target (decision 13).
-inline constexpr std::string_view mirrored_tables[] = {"hypertable", "chunk", "dimension_slice", "chunk_constraint"};
-
 /// Takes out what no publication names: chunks, which are published with their schemas, and TimescaleDB's own tables but for those
 /// that are mirrored and can be.
 inline void keep_published_by_name(std::vector<catalog::Table>& tables, const ChunkTables& pieces) {
     const auto mirrored = [](const catalog::Table& table) {
-        if (table.name.schema != "_timescaledb_catalog" || !table.usable_identity) return false;
-        for (const auto name : mirrored_tables)
-            if (table.name.name == name) return true;
-        return false;
+        return table.name.schema == "_timescaledb_catalog" && table.usable_identity &&
+               SourceChunks::mirrored(table.name.name);
     };
     std::erase_if(tables, [&](const catalog::Table& table) {
         return pieces.piece(table.id) || (table.extension == "timescaledb" && !mirrored(table));

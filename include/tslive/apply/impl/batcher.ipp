@@ -95,11 +95,7 @@ void Batcher<Target>::on(const pgoutput::Commit& commit) {
     if (!transaction_ || transaction_->commit_lsn != commit.commit_lsn)
         throw Error(Recovery::operator_action,
                     fmt::format("a commit at {} does not belong to the transaction before it", commit.commit_lsn));
-    if constexpr (KnowsChunks<Target>)
-        if (!passed_over_ && target_->has_statements_at_commit()) {
-            flush();
-            target_->finish(*transaction_);
-        }
+    if (!passed_over_) follow_observed();
     const auto ended = std::exchange(transaction_, std::nullopt);
     if (std::exchange(passed_over_, false)) return;
     if (hidden_ != 0)
@@ -148,6 +144,7 @@ auto Batcher<Target>::destination(RelationId id, Row row) -> Destination* {
         ++counts_.left_out;
         return nullptr;
     }
+    if (destination.table->hypertable) follow_observed();
     if (std::exchange(destination.batch, batch_) != batch_) ++tables_;
     return &destination;
 }
@@ -166,6 +163,16 @@ template <ApplyTarget Target>
 void Batcher<Target>::observe(const Destination& to, RelationId relation, const Change& change) {
     if constexpr (KnowsChunks<Target>)
         if (to.table->observed) target_->observe(relations_.find(relation), change);
+}
+
+/// A chunk that was dropped may come again in the same transaction.
+template <ApplyTarget Target>
+void Batcher<Target>::follow_observed() {
+    if constexpr (KnowsChunks<Target>)
+        if (target_->has_to_follow()) {
+            flush();
+            target_->follow(*transaction_);
+        }
 }
 
 template <ApplyTarget Target>

@@ -63,15 +63,15 @@ inline void Executor::observe(const pgoutput::CachedRelation& relation, const Ch
     tables_->chunks()->observe(relation, change.kind, change.identity, change.row);
 }
 
-inline bool Executor::has_statements_at_commit() {
-    if (tables_->chunks() != nullptr) at_commit_ = tables_->chunks()->statements_at_commit();
-    return !at_commit_.empty();
+inline bool Executor::has_to_follow() {
+    if (tables_->chunks() != nullptr) to_follow_ = tables_->chunks()->statements_to_follow();
+    return !to_follow_.empty();
 }
 
-inline void Executor::finish(const TransactionName& transaction) {
+inline void Executor::follow(const TransactionName& transaction) {
     run_copies();
     begin();
-    for (const auto& statement : std::exchange(at_commit_, {})) {
+    for (const auto& statement : std::exchange(to_follow_, {})) {
         pipeline_.send(statement, {});
         expected_.push_back({nullptr, 0, "dropping a chunk as on the source", transaction});
     }
@@ -423,7 +423,7 @@ inline void Executor::rollback() noexcept {
         broken_ = true;
     }
     begun_ = false;
-    at_commit_.clear();
+    to_follow_.clear();
     forget_observed();
 }
 
