@@ -68,36 +68,27 @@ public:
                  apply::Row row) override {
         using apply::ChangeKind;
         with_chunks([&](timescale::SourceChunks& chunks) {
+            if (kind == ChangeKind::insert && relation.name == "chunk") judge_removals(chunks);
             if (kind == ChangeKind::insert) return chunks.changed(relation.name, named(relation, row));
             const auto before = named(relation, identity);
             const auto after = named(relation, row);
             if (relation.name == "chunk") note_drop(chunks, kind, before, after);
-            if (relation.name == "dimension_slice" && kind == ChangeKind::remove) ranges_lost_ = true;
             if (kind == ChangeKind::remove) chunks.removed(relation.name, before);
             else chunks.changed(relation.name, after);
         });
     }
 
     [[nodiscard]] std::vector<std::string> statements_to_follow() override {
-        if (!ranges_lost_ && dropped_.empty()) return {};
+        if (removed_.empty() && statements_.empty()) return {};
         return with_chunks([&](timescale::SourceChunks& chunks) {
-            auto dropped = std::exchange(dropped_, {});
-            std::vector<std::string> statements;
-            if (std::exchange(ranges_lost_, false)) statements = follow_merges(chunks, dropped);
-            for (const auto& chunk : dropped) {
-                if (chunk.holds == timescale::Holds::compressed || chunk.ranges.empty()) continue;
-                log::info("chunk {} of {} was dropped on the source; what is in its ranges goes on the target",
-                          chunk.name, chunk.hypertable);
-                statements.push_back(timescale::drop_chunks_sql(target_.release, chunk.hypertable, chunk.ranges));
-                statements.push_back(chunks.delete_sql(chunk, target_.release));
-            }
-            return statements;
+            judge_removals(chunks);
+            return std::exchange(statements_, {});
         });
     }
 
     void forget_observed() override {
-        dropped_.clear();
-        ranges_lost_ = false;
+        removed_.clear();
+        statements_.clear();
         if (chunks_) chunks_->forget();
     }
 
@@ -176,31 +167,24 @@ private:
         if (kind != apply::ChangeKind::remove && timescale::SourceChunks::text(after, "dropped") != "t") return;
         // While its ranges are known: they go in the same transaction.
         if (auto chunk = chunks.find(timescale::SourceChunks::number(before, "id")))
-            dropped_.push_back(std::move(*chunk));
+            removed_.push_back(std::move(*chunk));
     }
 
     /// A chunk also goes when it is merged into another one, which then has other ranges, and the rows. Nothing moves on the target: from
     /// then on, one chunk of the source stands for several there.
-    [[nodiscard]] static std::vector<std::string> follow_merges(timescale::SourceChunks& chunks,
-                                                                std::vector<timescale::SourceChunk>& dropped) {
-        std::vector<std::string> statements;
-        for (auto& chunk : chunks.chunks_that_lost_ranges()) {
-            const auto merge_one = [&] {
-                const auto merged = std::ranges::find_if(dropped, [&](const timescale::SourceChunk& other) {
-                    return other.hypertable == chunk.hypertable && timescale::absorb(chunk.ranges, other.ranges);
-                });
-                if (merged == dropped.end()) return false;
-                log::info("chunk {} of {} was merged into {} on the source", merged->name, chunk.hypertable,
-                          chunk.name);
-                dropped.erase(merged);
-                return true;
-            };
-            while (merge_one()) continue;
-            const auto more = chunks.set_ranges(chunk);
-            statements.insert(statements.end(), more.begin(), more.end());
+    void judge_removals(timescale::SourceChunks& chunks) {
+        for (const auto& chunk : std::exchange(removed_, {})) {
+            if (chunk.holds == timescale::Holds::compressed || chunk.ranges.empty()) continue;
+            if (const auto merged = chunks.merged_into(chunk)) {
+                log::info("chunk {} of {} was merged into {} on the source", chunk.name, chunk.hypertable,
+                          merged->name);
+                continue;
+            }
+            log::info("chunk {} of {} was dropped on the source; what is in its ranges goes on the target", chunk.name,
+                      chunk.hypertable);
+            statements_.push_back(timescale::drop_chunks_sql(target_.release, chunk.hypertable, chunk.ranges));
+            statements_.push_back(chunks.delete_sql(chunk, target_.release));
         }
-        chunks.forget_lost_ranges();
-        return statements;
     }
 
     std::stop_token stop_;
@@ -209,8 +193,8 @@ private:
     std::string helper_schema_;
     pg::ConnInfo target_end_;
     std::optional<timescale::SourceChunks> chunks_;
-    bool ranges_lost_ = false;
-    std::vector<timescale::SourceChunk> dropped_;  // in the transaction that is being applied
+    std::vector<timescale::SourceChunk> removed_;  // of which it is not known whether they were dropped
+    std::vector<std::string> statements_;
 };
 
 }  // namespace tslive::migrate

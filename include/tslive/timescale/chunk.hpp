@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,27 +21,16 @@ struct Range {
     std::string column;
     std::int64_t start = 0, end = 0;
     std::int32_t dimension = 0;  ///< its number on the source
-    [[nodiscard]] bool same_extent(const Range& other) const { return start == other.start && end == other.end; }
-    [[nodiscard]] bool touches(const Range& other) const { return start == other.end || end == other.start; }
 };
 /// One a dimension, in the order of the dimensions.
 using Ranges = std::vector<Range>;
 
-/// Makes `ranges` cover `other` as well, if the two lie side by side.
-/// @returns whether it was so
-inline bool absorb(Ranges& ranges, const Ranges& other) {
-    if (ranges.size() != other.size()) return false;
-    std::optional<std::size_t> beside;
-    for (std::size_t i = 0; i < ranges.size(); ++i) {
-        if (ranges[i].column != other[i].column) return false;
-        if (ranges[i].same_extent(other[i])) continue;
-        if (beside || !ranges[i].touches(other[i])) return false;
-        beside = i;
-    }
-    if (!beside) return false;
-    auto& range = ranges[*beside];
-    range.start = std::min(range.start, other[*beside].start);
-    range.end = std::max(range.end, other[*beside].end);
+/// Whether all of `inner` is in `outer`. Of nothing, nothing is known.
+[[nodiscard]] inline bool covers(const Ranges& outer, const Ranges& inner) {
+    if (inner.empty() || outer.size() != inner.size()) return false;
+    for (std::size_t i = 0; i < inner.size(); ++i)
+        if (outer[i].column != inner[i].column || outer[i].start > inner[i].start || outer[i].end < inner[i].end)
+            return false;
     return true;
 }
 

@@ -58,7 +58,9 @@ inline void create_mirror(pg::Connection& source, pg::Connection& target, std::s
             target.exec(fmt::format("CREATE INDEX ON {} (schema_name, table_name)", mirror));
         if (table == "chunk" && compressed)
             target.exec(fmt::format("CREATE INDEX ON {} (compressed_chunk_id)", mirror));
-        if (table != "chunk" && of_chunk) target.exec(fmt::format("CREATE INDEX ON {} (chunk_id)", mirror));
+        if (table == "chunk_constraint")  // its identity on the source, while we migrate
+            target.exec(fmt::format("CREATE UNIQUE INDEX ON {} (chunk_id, constraint_name)", mirror));
+        else if (of_chunk) target.exec(fmt::format("CREATE INDEX ON {} (chunk_id)", mirror));
     }
 }
 

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "tslive/core/error.hpp"
 #include "tslive/pg/connection.hpp"
@@ -103,58 +102,18 @@ public:
     /// @param identity  with at least its key
     void removed(std::string_view table, const CatalogRow& identity) {
         if (table == "chunk") chunks_.insert_or_assign(number(identity, "id"), std::nullopt);
-        if (table == "dimension_slice") lost_slices_.insert(number(identity, "id"));
     }
-    /// Chunks of rows that have lost a range since the last call of forget_lost_ranges(), and still exist. Until then, they are described
-    /// with the ranges that they had.
-    [[nodiscard]] std::vector<SourceChunk> chunks_that_lost_ranges() {
-        std::set<std::int32_t> ids;
-        for (const auto& [chunk, slices] : slices_of_)
-            for (const auto slice : slices)
-                if (lost_slices_.contains(slice)) ids.insert(chunk);
-        if (!lost_slices_.empty()) {
-            const auto found = session_.exec(
-                fmt::format("SELECT chunk_id FROM {}.{} WHERE {} IN ({}) AND chunk_id IS NOT NULL", schema_,
-                            release_.chunk_constraints() ? "source_chunk_constraint" : "source_dimension_slice",
-                            release_.chunk_constraints() ? "dimension_slice_id" : "id", fmt::join(lost_slices_, ", ")));
-            for (int row = 0; row < found.rows(); ++row) ids.insert(found.number<std::int32_t>(row, 0));
+    /// The chunk into which one that is removed was merged, if it was: one that has other ranges since then.
+    /// @pre no chunk was made since the removal
+    [[nodiscard]] std::optional<SourceChunk> merged_into(const SourceChunk& removed) {
+        for (const auto& [id, slices] : slices_of_) {
+            if (id == removed.id) continue;
+            auto chunk = find(id);
+            if (chunk && !was_dropped(id) && chunk->hypertable == removed.hypertable &&
+                covers(chunk->ranges, removed.ranges))
+                return chunk;
         }
-        std::vector<SourceChunk> chunks;
-        for (const auto id : ids)
-            if (auto chunk = find(id); chunk && chunk->holds == Holds::rows && !was_dropped(id))
-                chunks.push_back(std::move(*chunk));
-        return chunks;
-    }
-    void forget_lost_ranges() { lost_slices_.clear(); }
-
-    /// Gives a chunk ranges that the stream does not tell, because the source's table of them has no identity.
-    /// @returns what brings the mirror to the same, after what the transaction brings it by itself
-    [[nodiscard]] std::vector<std::string> set_ranges(const SourceChunk& chunk) {
-        constexpr std::int32_t most_dimensions = 16;
-        std::vector<std::string> statements;
-        if (!release_.chunk_constraints()) return statements;
-        statements.push_back(
-            fmt::format("DELETE FROM {}.source_chunk_constraint WHERE chunk_id = {} AND dimension_slice_id IS NOT NULL",
-                        schema_, chunk.id));
-        auto& slices = slices_of_[chunk.id];
-        slices.clear();
-        std::int32_t number = 0;
-        for (const auto& range : chunk.ranges) {
-            const auto slice = -(chunk.id * most_dimensions + number++);  // none of the source's
-            slices.insert(slice);
-            slices_.insert_or_assign(slice, CatalogRow{{"dimension_id", fmt::format("{}", range.dimension)},
-                                                       {"range_start", fmt::format("{}", range.start)},
-                                                       {"range_end", fmt::format("{}", range.end)}});
-            statements.push_back(
-                fmt::format("INSERT INTO {0}.source_dimension_slice (id, dimension_id, range_start, range_end) VALUES "
-                            "({1}, {2}, {3}, "
-                            "{4}) ON CONFLICT (id) DO UPDATE SET range_start = {3}, range_end = {4}",
-                            schema_, slice, range.dimension, range.start, range.end));
-            statements.push_back(
-                fmt::format("INSERT INTO {}.source_chunk_constraint (chunk_id, dimension_slice_id) VALUES ({}, {})",
-                            schema_, chunk.id, slice));
-        }
-        return statements;
+        return std::nullopt;
     }
 
     /// Removes the target's rows in the chunk's ranges: for what is not in a chunk of its own there.
@@ -197,7 +156,6 @@ public:
         chunks_.clear();
         slices_.clear();
         slices_of_.clear();
-        lost_slices_.clear();
     }
 
     [[nodiscard]] pg::Connection& session() noexcept { return session_; }
@@ -322,7 +280,6 @@ private:
     std::map<std::int32_t, CatalogRow> hypertables_, slices_;
     std::map<std::int32_t, std::optional<CatalogRow>> chunks_;
     std::map<std::int32_t, std::set<std::int32_t>> slices_of_;
-    std::set<std::int32_t> lost_slices_;
 };
 
 }  // namespace tslive::timescale
