@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -38,14 +40,19 @@ TEST(TimescaleCompare, TellsWhatDiffersAndNothingElse) {
     EXPECT_THAT(said, testing::HasSubstr("chunk of public.itab"));
 }
 
+/// A migration from a source that has everything in use.
 class TimescaleCopy : public ::testing::Test {
 protected:
     void SetUp() override {
         TSLIVE_NEEDS_TIMESCALEDB();
-        version = chosen_version();
+        prepare(chosen_version());
+    }
+    void prepare(const std::string& wanted) {
+        version = wanted;
+        release = *timescale::Release::parse(version);
         migration.emplace(timescaledb_pair());
         create_timescaledb_in(source(), "Ts", version);
-        load_timescaledb_zoo(source(), *timescale::Release::parse(version));
+        load_timescaledb_zoo(source(), release);
     }
     [[nodiscard]] Database& source() { return migration->pair.source; }
     [[nodiscard]] Database& target() { return migration->pair.target; }
@@ -61,17 +68,201 @@ protected:
         names.insert(pg::qualified("_timescaledb_catalog", "metadata"));
         return names;
     }
+    /// What the base copy is responsible for; the rest comes with the switch-over.
+    [[nodiscard]] testing::AssertionResult rows_are_equal() {
+        return timescaledb_is_equal(source(), target(),
+                                    {.schema = false,
+                                     .sequences = false,
+                                     .chunks = CompareChunks::no,
+                                     .jobs = false,
+                                     .cagg_catalogs = false,
+                                     .information = false});
+    }
+    [[nodiscard]] std::string restoring() {
+        return target().value(
+            "SELECT current_setting('timescaledb.restoring', true) || (SELECT coalesce(string_agg("
+            "setconfig::text, ''), '') FROM pg_db_role_setting WHERE setconfig::text ~ 'restoring')");
+    }
 
     std::string version;
+    timescale::Release release{0, 0, 0};
     std::optional<Migration> migration;
 };
 
-TEST_F(TimescaleCopy, ADatabaseThatNobodyChangesArrivesAsItIs) {
+class TimescaleCopyOf : public TimescaleCopy, public ::testing::WithParamInterface<const char*> {
+protected:
+    void SetUp() override {
+        if (std::ranges::find(timescaledb_versions(), GetParam()) == timescaledb_versions().end())
+            GTEST_SKIP() << "TimescaleDB " << GetParam() << " is not installed for the test servers";
+        if (const char* chosen = std::getenv("TSLIVE_TIMESCALEDB");
+            chosen != nullptr && chosen != std::string_view{GetParam()})
+            GTEST_SKIP() << "$TSLIVE_TIMESCALEDB asks for " << chosen;
+        prepare(GetParam());
+    }
+};
+
+TEST_P(TimescaleCopyOf, ADatabaseThatNobodyChangesArrivesAsItIs) {
     migration->run_to_the_end({"--refresh-matviews"});
     EXPECT_TRUE(timescaledb_is_equal(source(), target(), {.chunks = CompareChunks::ranges_and_state}));
     // Table by table, chunks and TimescaleDB's own included: no chunk was made since the snapshot, so they have the same names.
     EXPECT_TRUE(migration->is_equal({.skip_tables = not_compared()}));
     EXPECT_THAT(migration->migrate->output(), testing::Not(testing::ContainsRegex("WARNING: ([^r]|r[^o])")));
+    EXPECT_EQ(restoring(), "off");
+}
+INSTANTIATE_TEST_SUITE_P(Releases, TimescaleCopyOf,
+                         ::testing::Values("2.10.3", "2.15.3", "2.19.3", "2.22.1", "2.25.2", "2.27.2", "2.28.3"),
+                         [](const auto& one) {
+                             std::string name = one.param;
+                             std::ranges::replace(name, '.', '_');
+                             return name;
+                         });
+
+/// The migration stands before TimescaleDB's catalog while one lives, and so between the dump and the copy of rows.
+class BeforeCatalog {
+public:
+    explicit BeforeCatalog(const Database& target) : target_(target), holder_(target.connect("gate")) {
+        holder_.exec("BEGIN; LOCK TABLE _timescaledb_catalog.metadata IN ACCESS EXCLUSIVE MODE");
+    }
+    void wait_until_reached() const {
+        eventually("somebody waits for TimescaleDB's catalog", [this] {
+            return target_.holds(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = "
+                "'_timescaledb_catalog.metadata'::regclass AND pid IN (SELECT pid FROM "
+                "pg_stat_activity WHERE application_name ~ '^ts-live'))");
+        });
+    }
+    void open() { holder_.exec("ROLLBACK"); }
+
+private:
+    Database target_;
+    pg::Connection holder_;
+};
+
+/// With a target that has the extension already, empty, so that there is a place to stop at.
+class TimescaleCopyInterrupted : public TimescaleCopy {
+protected:
+    void SetUp() override {
+        TimescaleCopy::SetUp();
+        if (!IsSkipped()) create_timescaledb_in(target(), "Ts", version);
+    }
+};
+
+TEST_F(TimescaleCopyInterrupted, ChunksThatAreDroppedCompressedOrDecompressedMeanwhile) {
+    BeforeCatalog gate(target());
+    migration->take_snapshot();
+    auto& migrate = migration->start();
+    gate.wait_until_reached();
+    source().sql("SELECT drop_chunks('itab', older_than => 0)");
+    source().sql("SELECT decompress_chunk(c) FROM show_chunks('\"Met\"', older_than => '2024-02-04'::timestamptz) c");
+    source().sql("SELECT compress_chunk(c) FROM show_chunks('\"Met\"', newer_than => '2024-02-06'::timestamptz) c");
+    gate.open();
+    migrate.wait_for_line("The base copy is complete");
+    EXPECT_THAT(migrate.output(),
+                testing::ContainsRegex("WARNING: .*_hyper_4_.*dropped on the source since the snapshot"));
+    EXPECT_TRUE(rows_are_equal());
+    target().sql("SELECT decompress_chunk(c, true) FROM show_chunks('\"Met\"') c");
+    EXPECT_TRUE(rows_are_equal());
+}
+
+TEST_F(TimescaleCopyInterrupted, ALostSnapshotLosesNoHalfOfAChunk) {
+    BeforeCatalog gate(target());
+    migration->take_snapshot();
+    migration->start();
+    gate.wait_until_reached();
+    // Of one chunk the rows that are not compressed have to wait, of another those that are.
+    const auto name_of = [&](std::string_view alias, std::string_view status) {
+        return source().value(fmt::format(
+            "SELECT format('%I.%I', {0}.schema_name, {0}.table_name) FROM _timescaledb_catalog.chunk c JOIN "
+            "_timescaledb_catalog.chunk k ON k.id = c.compressed_chunk_id WHERE c.schema_name = 'Chunks' AND c.status "
+            "{1} ORDER BY c.id LIMIT 1",
+            alias, status));
+    };
+    auto holder = target().connect("holder");
+    holder.exec(
+        fmt::format("BEGIN; LOCK TABLE {}, {} IN ACCESS EXCLUSIVE MODE", name_of("c", "= 9"), name_of("k", "= 1")));
+    const auto schema = migration->helper_schema();
+    gate.open();
+    eventually("all parts but two are on the target", [&] {
+        return target().holds(
+            fmt::format("SELECT count(*) > 10 AND count(*) - count(rows) = 2 FROM {0}.part_plan LEFT JOIN "
+                        "{0}.part_done USING (part)",
+                        schema));
+    });
+    migration->migrate->kill_9();
+    migration->snapshot->kill_9();
+    holder.exec("ROLLBACK");
+    source().sql("SELECT decompress_chunk(c) FROM show_chunks('\"Met\"', older_than => '2024-02-04'::timestamptz) c");
+
+    auto& migrate = migration->resume();
+    migrate.wait_for_line("The base copy is complete");
+    EXPECT_THAT(migrate.output(), testing::HasSubstr("new snapshot at"));
+    EXPECT_TRUE(rows_are_equal());
+    target().sql("SELECT decompress_chunk(c, true) FROM show_chunks('\"Met\"') c");
+    EXPECT_TRUE(rows_are_equal());
+}
+
+TEST_F(TimescaleCopy, KilledAgainAndAgainItEndsTheSame) {
+    migration->take_snapshot();
+    migration->start();
+    for (const auto* line : {"created on the target", "pre-data section restored"}) {
+        migration->migrate->wait_for_line(line);
+        migration->migrate->kill_9();
+        migration->resume();
+    }
+    migration->migrate->kill_9();
+    {
+        BeforeCatalog gate(target());
+        migration->resume();
+        gate.wait_until_reached();
+        migration->migrate->kill_9();
+        gate.open();
+    }
+    migration->resume();
+    for (const auto* line :
+         {"TimescaleDB's catalog copied", "post-data section restored", "The base copy is complete"}) {
+        migration->migrate->wait_for_line(line);
+        migration->migrate->kill_9();
+        migration->resume();
+    }
+    migration->wait_until_caught_up();
+    migration->switch_over();
+    EXPECT_EQ(restoring(), "off");
+    EXPECT_TRUE(timescaledb_is_equal(source(), target(), {.chunks = CompareChunks::ranges_and_state}));
+    EXPECT_TRUE(migration->is_equal({.skip_tables = not_compared()}));
+}
+
+TEST_F(TimescaleCopyInterrupted, GivenUpItLeavesNoTargetInRestoringMode) {
+    BeforeCatalog gate(target());
+    migration->take_snapshot();
+    migration->start();
+    gate.wait_until_reached();
+    migration->migrate->kill_9();
+    migration->snapshot->kill_9();
+    gate.open();
+    EXPECT_THAT(restoring(), testing::HasSubstr("restoring=on"));
+    migration->pair.clean()->expect_exit(0);
+    EXPECT_EQ(restoring(), "off");
+    EXPECT_THAT(ours_on_target(target()), testing::IsEmpty());
+}
+
+TEST_F(TimescaleCopy, ATargetThatUsesTimescaleDbAlreadyIsRefused) {
+    create_timescaledb_in(target(), "Ts", version);
+    target().sql("CREATE TABLE mine (ts timestamptz NOT NULL); SELECT create_hypertable('mine', 'ts')");
+    migration->take_snapshot();
+    migration->start().expect_exit(3);
+    EXPECT_THAT(migration->migrate->output(), testing::HasSubstr("the target has hypertables already"));
+    EXPECT_EQ(restoring(), "off");
+}
+
+TEST_F(TimescaleCopy, AnotherVersionOnTheTargetIsRefused) {
+    const auto& versions = timescaledb_versions();
+    const auto other = std::ranges::find_if(versions, [&](const std::string& one) { return one != version; });
+    if (other == versions.end()) GTEST_SKIP() << "TimescaleDB is installed in one version only";
+    create_timescaledb_in(target(), "Ts", *other);
+    migration->take_snapshot();
+    migration->start().expect_exit(3);
+    EXPECT_THAT(migration->migrate->output(),
+                testing::HasSubstr(fmt::format("the target has TimescaleDB {}, the source {}", *other, version)));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ CREATE TABLE ticks (n bigint NOT NULL, v text);
 SELECT create_hypertable('ticks', 'n', chunk_time_interval => 1000);
 ALTER TABLE ticks REPLICA IDENTITY FULL;
 CREATE TABLE plain (id int PRIMARY KEY, v text);
-INSERT INTO metrics SELECT ts, dev, extract(epoch FROM ts) / 1000 + dev, repeat('x', dev * 3)
+INSERT INTO metrics SELECT ts, dev, extract(epoch FROM ts)::bigint / 3600 + dev, repeat('x', dev * 3)
   FROM generate_series('2026-01-01 00:00+00'::timestamptz, '2026-01-10 23:00+00', '1 hour') ts, generate_series(1, 5) dev;
 INSERT INTO spread SELECT ts, 'device ' || dev, dev FROM generate_series('2026-01-01 00:00+00'::timestamptz,
   '2026-01-10 23:00+00', '2 hours') ts, generate_series(1, 5) dev;
@@ -30,7 +30,6 @@ INSERT INTO plain SELECT i, 'row ' || i FROM generate_series(1, 100) i;
 
 constexpr std::string_view compression = R"sql(
 ALTER TABLE metrics SET (timescaledb.compress, timescaledb.compress_segmentby = 'dev');
-ALTER TABLE ticks SET (timescaledb.compress, timescaledb.compress_orderby = 'n');
 )sql";
 
 class TimescaleDBReplay : public ::testing::Test {
@@ -56,6 +55,10 @@ protected:
     }
     void expect_equal(const TimescaleCompareOptions& options = {}) {
         EXPECT_TRUE(timescaledb_is_equal(source(), target(), options));
+    }
+    /// Also of a table without a key: a release that does not mark compression then refuses to be migrated.
+    void allow_compression_without_key() {
+        source().sql("ALTER TABLE ticks SET (timescaledb.compress, timescaledb.compress_orderby = 'n')");
     }
     Database& source() { return migration->pair.source; }
     Database& target() { return migration->pair.target; }
@@ -108,7 +111,9 @@ TEST_F(TimescaleDBReplay, finds_chunks_made_after_the_snapshot_again_after_a_kil
 }
 
 TEST_F(TimescaleDBReplay, does_not_take_compression_for_changes) {
+    if (!can->compression_markers()) GTEST_SKIP() << "this release of TimescaleDB does not mark compression in the WAL";
     source().sql(compression);
+    allow_compression_without_key();
     source().sql("SELECT compress_chunk(c) FROM show_chunks('metrics', older_than => '2026-01-04'::timestamptz) c");
     begin();
     source().sql("SELECT compress_chunk(c) FROM show_chunks('metrics', newer_than => '2026-01-05'::timestamptz) c");
@@ -125,9 +130,7 @@ TEST_F(TimescaleDBReplay, does_not_take_compression_for_changes) {
         "DO UPDATE SET v = 99");
     source().sql("UPDATE ticks SET v = 'changed' WHERE n BETWEEN 1000 AND 1500");
     source().sql("DELETE FROM ticks WHERE n = 2000");
-    if (can->compression_markers())  // before, rows of a partial chunk are removed and inserted without a word
-        source().sql(
-            "SELECT compress_chunk(c, true) FROM show_chunks('metrics', newer_than => '2026-01-05'::timestamptz) c");
+    source().sql("SELECT compress_chunk(c, true) FROM show_chunks('metrics', newer_than => '2026-01-05'::timestamptz) c");
     source().sql("DELETE FROM metrics WHERE dev = 5");
     source().sql("DELETE FROM metrics WHERE dev = 1 AND ts >= '2026-01-07' AND ts < '2026-01-08'");
     finish();
@@ -169,7 +172,8 @@ TEST_F(TimescaleDBReplay, empties_what_the_source_empties) {
 }
 
 TEST_F(TimescaleDBReplay, changes_one_of_several_rows_that_are_the_same) {
-    source().sql(compression);
+    if (!can->compression_markers()) GTEST_SKIP() << "this release of TimescaleDB does not mark compression in the WAL";
+    allow_compression_without_key();
     source().sql("SELECT compress_chunk(c) FROM show_chunks('ticks', older_than => 5000) c");
     begin();
     source().sql("SELECT decompress_chunk(c) FROM show_chunks('ticks', older_than => 2000) c");

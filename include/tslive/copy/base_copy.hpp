@@ -97,6 +97,10 @@ private:
         RoundPlanner planner(options_, source.connection(), target);
         auto plan = planner.plan(snapshot);
         const auto ledger = by_table(ledger_.read(target.connection()));
+        if (!snapshot.first) {
+            still_there_.emplace();
+            for (const auto& table : planner.visible()) still_there_->insert(table.table.name);
+        }
         notice_gone(planner.visible(), ledger);
         count(plan, ledger);
         return plan;
@@ -149,6 +153,7 @@ private:
                     result.copied.push_back(
                         {.table = described(table), .rows = table.rows, .consistent_point = table.consistent_point});
                 } else if (gone_.contains(table.name)) {
+                    if (other_half_lives(table.name)) return std::nullopt;
                     remove_partial(target, table);
                     result.gone.push_back(table.name);
                 } else if (!skipped(table.name)) {
@@ -157,6 +162,13 @@ private:
             }
             return result;
         });
+    }
+
+    /// The rows of a half that is gone are in the other one by now, unless that is gone too.
+    [[nodiscard]] bool other_half_lives(const catalog::QualifiedName& name) const {
+        const auto whole = options_.halves.whole_of.find(name);
+        return whole != options_.halves.whole_of.end() && !gone_.contains(whole->second) &&
+               (!still_there_ || still_there_->contains(whole->second));
     }
 
     /// Half a table helps nobody. The plan stays: it says that the table was once to be copied.
@@ -191,6 +203,7 @@ private:
     TableComplete on_complete_;
     std::map<catalog::QualifiedName, catalog::Table> known_;
     std::set<catalog::QualifiedName> gone_;
+    std::optional<std::set<catalog::QualifiedName>> still_there_;  // what the newest snapshot after the first one shows
     std::set<catalog::QualifiedName> reported_;
 };
 

@@ -70,6 +70,7 @@ struct CopyColumns {
                                                   const CopyColumns& columns) {
     const auto name = table.table.name.quoted();
     const auto* format = columns.binary ? " (FORMAT binary)" : "";
+    if (table.whole) return fmt::format("COPY (SELECT {} FROM {}) TO STDOUT{}", columns.list, name, format);
     if (range.whole() && table.condition.empty())
         return fmt::format("COPY {}{} TO STDOUT{}", name,
                            columns.list.empty() ? "" : fmt::format(" ({})", columns.list), format);

@@ -102,7 +102,7 @@ inline void build_foreign_keys(const Options& options, Progress& progress, std::
         auto source = pg::Connection::open(options.source, "copy", stop);
         auto target = pg::Connection::open(options.target, "copy", stop);
         without_only = tables_without_only(options, target);
-        const auto elsewhere = options.built_elsewhere ? options.built_elsewhere(source) : std::set<RelationId>{};
+        const auto elsewhere = options.relations_elsewhere(source);
         auto wanted = catalog::foreign_keys(source);
         std::erase_if(wanted, [&](const catalog::Constraint& key) {
             return elsewhere.contains(key.table) || options.skip_foreign_keys.contains({key.table_name, key.name});

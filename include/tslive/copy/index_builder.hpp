@@ -35,7 +35,7 @@ inline std::vector<catalog::Index> indexes_to_build(const Options& options, pg::
     for (int r = 0; r < relations.rows(); ++r) there.insert({relations.text(r, 0), relations.text(r, 1)});
 
     const auto without_only = tables_without_only(options, target);
-    const auto elsewhere = options.built_elsewhere ? options.built_elsewhere(source) : std::set<RelationId>{};
+    const auto elsewhere = options.relations_elsewhere(source);
     std::vector<catalog::Index> wanted;
     for (auto& index : catalog::indexes(source)) {
         if (!index.extension.empty() || elsewhere.contains(index.table) || options.skip_indexes.contains(index.name))

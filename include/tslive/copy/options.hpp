@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "tslive/catalog/tables.hpp"
+#include "tslive/copy/halves.hpp"
 #include "tslive/core/ids.hpp"
 #include "tslive/core/lsn.hpp"
 #include "tslive/pg/connection.hpp"
@@ -37,14 +38,17 @@ struct Options {
     std::vector<std::string> configuration_elsewhere = {};
     /// Tables without rows, whose children have some: a TRUNCATE would reach those.
     std::set<catalog::QualifiedName> without_rows = {};
-    /// Tables that make sense together only, as one snapshot shows them: they are not copied under another one.
-    std::set<catalog::QualifiedName> one_snapshot_only = {};
-    /// Asked on the source: relations whose indexes and foreign keys are no business of ours.
-    std::function<std::set<RelationId>(pg::Connection&)> built_elsewhere = {};
+    Halves halves = {};
+    /// Asked on the source: relations that are no business of ours, with their rows, indexes and foreign keys.
+    std::function<std::set<RelationId>(pg::Connection&)> elsewhere = {};
     std::set<catalog::QualifiedName> skip_indexes = {};  ///< not built, with the constraints that they belong to
     std::set<std::pair<catalog::QualifiedName, std::string>> skip_foreign_keys = {};  ///< table and name
     /// Tables of the target that take neither ONLY nor a constraint over an index that is there (hypertables). Not set: none.
     std::function<std::set<catalog::QualifiedName>(pg::Connection& target)> without_only = {};
+
+    [[nodiscard]] std::set<RelationId> relations_elsewhere(pg::Connection& source_session) const {
+        return elsewhere ? elsewhere(source_session) : std::set<RelationId>{};
+    }
 };
 
 /// A table whose rows are on the target, and as of when: the applier skips its changes that commit before

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -83,14 +84,20 @@ inline PartOutcome relay_part(pg::Connection& source, pg::Connection& target, co
 
 /// Copies one part. May be repeated, also after a COMMIT without an answer.
 ///
+/// @param unmoved  asked before the rows are read, and after: whether they are where the snapshot shows them
 /// @throws Error  of either end; call `SourceSession::recover` then, and open a new TargetSession
 inline PartOutcome copy_part(SourceSession& source, TargetSession& target, const Ledger& ledger,
-                             const TableToCopy& table, const Part& part, Progress& progress) {
+                             const TableToCopy& table, const Part& part, Progress& progress,
+                             const std::function<bool()>& unmoved = {}) {
     const auto& name = table.table.name;
     const auto sight = source.begin_part(table.table);
     if (sight != SourceSession::Sight::clear) {
         source.end_part();
         return {.kind = sight == SourceSession::Sight::gone ? PartOutcome::Kind::gone : PartOutcome::Kind::rewritten};
+    }
+    if (unmoved && !unmoved()) {
+        source.end_part();
+        return {.kind = PartOutcome::Kind::rewritten};
     }
     const auto there = target.table(name);
     const auto columns = columns_to_copy(name, catalog::columns(source.connection(), table.table.id),
@@ -106,6 +113,11 @@ inline PartOutcome copy_part(SourceSession& source, TargetSession& target, const
     const auto outcome =
         detail::relay_part(source.connection(), target.connection(), copy_out_command(table, part.range, columns),
                            copy_in_command(name, columns, freeze), part.key, progress);
+    if (unmoved && !unmoved()) {
+        transaction.rollback();
+        source.end_part();
+        return {.kind = PartOutcome::Kind::rewritten};
+    }
     ledger.set_rows(target.connection(), part.key, outcome.rows);
     transaction.commit();
     source.end_part();

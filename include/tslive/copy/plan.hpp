@@ -30,7 +30,8 @@ struct TableToCopy {
     catalog::Table table;
     std::string condition;  ///< of an extension's configuration table: `WHERE …`, or empty
     bool configuration =
-        false;  ///< an extension's configuration table: CREATE EXTENSION may have put rows there already
+        false;           ///< an extension's configuration table: CREATE EXTENSION may have put rows there already
+    bool whole = false;  ///< read by a query, with what of it is in its other half (Halves)
     bool block_ranges = false;  ///< rows can be read by block range without scanning the rest
 };
 

@@ -70,6 +70,7 @@ private:
     struct Sessions {
         std::optional<SourceSession> source;
         std::optional<TargetSession> target;
+        std::optional<pg::Connection> now;  ///< on the source, without a snapshot
     };
 
     void work(const std::stop_token& stop) {
@@ -90,8 +91,7 @@ private:
             try {
                 if (!sessions.source) sessions.source.emplace(SourceSession::open(options_.source, snapshot_, stop));
                 if (!sessions.target) sessions.target.emplace(TargetSession::open(options_.target, stop));
-                record(part, copy_part(*sessions.source, *sessions.target, ledger_, tables_[part.table].table, part,
-                                       progress_));
+                record(part, copy(sessions, part, stop));
                 return true;
             } catch (const SnapshotGone& error) {
                 log::warning("{}", error.what());
@@ -100,10 +100,24 @@ private:
                 if (!pg::transient(error) && error.recovery() != Recovery::unknown_outcome)
                     throw with_part(error, part);
                 sessions.target.reset();
+                sessions.now.reset();
                 if (sessions.source && !sessions.source->recover()) sessions.source.reset();
                 backoff.failed("copy of " + part.key, error, waiter);
             }
         }
+    }
+
+    [[nodiscard]] PartOutcome copy(Sessions& sessions, const Part& part, const std::stop_token& stop) {
+        const auto& table = tables_[part.table].table;
+        std::function<bool()> unmoved;
+        if (table.whole) {
+            if (!sessions.now) sessions.now.emplace(pg::Connection::open(options_.source, "copy", stop));
+            unmoved = [this, &sessions, &name = table.table.name] {
+                return options_.halves.state(sessions.source->connection(), name) ==
+                       options_.halves.state(*sessions.now, name);
+            };
+        }
+        return copy_part(*sessions.source, *sessions.target, ledger_, table, part, progress_, unmoved);
     }
 
     [[nodiscard]] static Error with_part(const Error& error, const Part& part) {

@@ -74,9 +74,14 @@ public:
         for (auto& table : by_table(ledger_.read(target_.connection()))) known.emplace(table.name, std::move(table));
 
         const bool all_visible = snapshot.first || known.empty();
+        const auto joined = snapshot.first ? std::map<catalog::QualifiedName, bool>{} : to_be_joined(known);
         std::vector<PlannedPart> unplanned;
         std::vector<catalog::Table> first_seen;
         for (std::size_t i = 0; i < visible_.size(); ++i) {
+            if (const auto one = joined.find(visible_[i].table.name); one != joined.end()) {
+                if (one->second) join(visible_[i], snapshot.consistent_point, known);
+                continue;
+            }
             const auto found = known.find(visible_[i].table.name);
             if (found == known.end()) {
                 if (!all_visible) continue;
@@ -128,16 +133,64 @@ private:
         return parts;
     }
 
+    /// The tables of which a half is missing, with true, and their other halves, with false.
+    [[nodiscard]] std::map<catalog::QualifiedName, bool> to_be_joined(
+        const std::map<catalog::QualifiedName, LedgerTable>& known) const {
+        const auto missing = [&](const catalog::QualifiedName& name) {
+            const auto found = known.find(name);
+            return found == known.end() || !found->second.complete;
+        };
+        std::map<catalog::QualifiedName, bool> joined;
+        for (const auto& table : visible_) {
+            const auto found = options_.halves.tables.find(table.table.name);
+            if (found == options_.halves.tables.end()) continue;
+            const auto& other = found->second;
+            if (!missing(found->first) && !(other && missing(*other))) continue;
+            joined.emplace(found->first, true);
+            if (other) joined.emplace(*other, false);
+        }
+        return joined;
+    }
+
+    /// Has the table read as a whole. Its other half is empty from now on, and done.
+    void join(TableToCopy table, Lsn consistent_point, const std::map<catalog::QualifiedName, LedgerTable>& known) {
+        table.whole = true;
+        const auto& name = table.table.name;
+        const BlockRange all;
+        const auto parts = planned(table, std::span{&all, 1}, consistent_point);
+        pg::Transaction transaction(target_.connection());
+        target_.empty(name, target_.table(name));
+        ledger_.forget(target_.connection(), name);
+        if (const auto& other = options_.halves.tables.at(name)) {
+            target_.empty(*other, target_.table(*other));
+            ledger_.forget(target_.connection(), *other);
+            const PlannedPart nothing{.key = part_key(*other, consistent_point, all),
+                                      .relation = id_of(*other, known),
+                                      .name = *other,
+                                      .consistent_point = consistent_point,
+                                      .range = all,
+                                      .rows = 0};
+            ledger_.plan(target_.connection(), std::span{&nothing, 1});
+            ledger_.mark(target_.connection(), nothing.key, 0);
+        }
+        options_.halves.join(target_.connection(), name);
+        ledger_.plan(target_.connection(), parts);
+        ledger_.remember(source_, target_.connection(), std::span{&table.table, 1});
+        transaction.commit();
+        add(table, parts);
+    }
+
+    /// Of a table that may be gone by now.
+    [[nodiscard]] RelationId id_of(const catalog::QualifiedName& name,
+                                   const std::map<catalog::QualifiedName, LedgerTable>& known) const {
+        for (const auto& table : visible_)
+            if (table.table.name == name) return table.table.id;
+        const auto found = known.find(name);
+        return found == known.end() ? RelationId{} : found->second.relation;
+    }
+
     std::vector<PlannedPart> replan(const TableToCopy& table, std::span<const BlockRange> ranges,
                                     Lsn consistent_point) {
-        if (options_.one_snapshot_only.contains(table.table.name))
-            throw Error(
-                Recovery::operator_action,
-                fmt::format("{} cannot be copied as the migration's snapshot shows it: the snapshot is gone, or "
-                            "the table was rewritten since",
-                            table.table.name),
-                "Compressed chunks and their rows belong together as of one moment. Begin anew (ts-clean "
-                "--prune, then a new snapshot), and do not compress or decompress by hand while rows are copied");
         const auto parts = planned(table, ranges, consistent_point);
         pg::Transaction transaction(target_.connection());
         // Even when no part is done: a COMMIT of the run before may still be on its way, and this waits for it. Of a

@@ -47,9 +47,10 @@ inline std::vector<TableToCopy> tables_to_copy(pg::Connection& source, const Opt
         for (const auto& table : extension.configuration) conditions.emplace(table.id, table.condition);
     }
 
+    const auto elsewhere = options.relations_elsewhere(source);
     std::vector<TableToCopy> found;
     for (auto& table : catalog::tables(source)) {
-        if (table.kind != catalog::RelationKind::table) continue;
+        if (table.kind != catalog::RelationKind::table || elsewhere.contains(table.id)) continue;
         if (std::find(skip_data.begin(), skip_data.end(), table.name) != skip_data.end()) continue;
         const auto condition = conditions.find(table.id);
         const bool configuration = condition != conditions.end();

@@ -80,8 +80,8 @@ public:
                 .on_rows_complete = {},
                 .configuration_elsewhere = {},
                 .without_rows = {},
-                .one_snapshot_only = {},
-                .built_elsewhere = context.timescaledb ? &parts_of_hypertables : nullptr,
+                .halves = {},
+                .elsewhere = context.timescaledb ? &parts_of_hypertables : nullptr,
                 .skip_indexes = indexes_of(objects),
                 .skip_foreign_keys = foreign_keys_of(objects),
                 .without_only = context.timescaledb ? nullptr : timescale::hypertable_names};
@@ -157,7 +157,6 @@ private:
                 resume_source_jobs();
             };
             const auto result = copy::copy_rows_and_indexes(wanted, progress_, stop_);
-            timescale_.check_gone(result.gone);
             for (const auto& table : result.copied)
                 context_.store.set_copied(table.table.name.quoted(), table.table.id.value, table.consistent_point,
                                           table.rows);

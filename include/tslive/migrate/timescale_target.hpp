@@ -23,6 +23,7 @@
 #include "tslive/migrate/facts.hpp"
 #include "tslive/timescale/configuration.hpp"
 #include "tslive/timescale/extension.hpp"
+#include "tslive/timescale/halves.hpp"
 #include "tslive/timescale/installation.hpp"
 #include "tslive/timescale/invalidations.hpp"
 #include "tslive/timescale/jobs.hpp"
@@ -51,7 +52,7 @@ namespace tslive::migrate {
 }
 
 /// Indexes and foreign keys of chunks are TimescaleDB's to make, as are those of hypertables for their chunks: what ts-live makes
-/// after the base copy leaves them alone. For copy::Options::built_elsewhere.
+/// after the base copy leaves them alone. For copy::Options::elsewhere.
 [[nodiscard]] inline std::set<RelationId> parts_of_hypertables(pg::Connection& source) {
     const auto own = timescale::own_relations(source);
     std::set<RelationId> parts;
@@ -117,37 +118,18 @@ public:
         auto target = open_target();
         auto own = timescale::own_relations(target);
         for (const auto& [name, id] : own.roots) options.without_rows.insert(name);
-        for (const auto& [name, id] : own.chunks) options.one_snapshot_only.insert(name);
+        options.halves = {.state = timescale::storage_of_chunk, .join = timescale::mark_as_partial};
+        for (const auto& [chunk, compressed] : timescale::compressed_halves(target))
+            options.halves.add(chunk, compressed);
+        for (auto& chunk : timescale::chunks_of(target, context_.skip_data))
+            options.skip_data.push_back(std::move(chunk));
         // Chunks that the source has got since are no tables of the target's.
-        options.built_elsewhere = [known = std::move(own.chunks)](pg::Connection& source) {
+        options.elsewhere = [known = std::move(own.chunks)](pg::Connection& source) {
             std::set<RelationId> later;
             for (const auto& [name, id] : timescale::own_relations(source).chunks)
                 if (!known.contains(name)) later.insert(id);
             return later;
         };
-    }
-
-    /// A chunk that was dropped with its rows is no loss; the compressed half of one that lives on is.
-    void check_gone(const std::vector<catalog::QualifiedName>& gone) const {
-        if (!needed() || gone.empty()) return;
-        auto target = open_target();
-        auto source = open_source();
-        const auto now = timescale::own_relations(source);
-        for (const auto& name : gone) {
-            const auto owner = target.exec(
-                "SELECT c.schema_name, c.table_name FROM _timescaledb_catalog.chunk c JOIN _timescaledb_catalog.chunk "
-                "k "
-                "ON k.id = c.compressed_chunk_id WHERE k.schema_name = $1 AND k.table_name = $2",
-                pg::Params{}.text(name.schema).text(name.name));
-            if (owner.empty()) continue;
-            const catalog::QualifiedName chunk{owner.text(0, 0), owner.text(0, 1)};
-            if (now.chunks.contains(chunk))
-                throw Error(
-                    Recovery::operator_action,
-                    fmt::format("chunk {} was decompressed on the source while its rows were being copied", chunk),
-                    "Begin anew (ts-clean --prune, then a new snapshot), and do not compress or decompress by "
-                    "hand while rows are copied");
-        }
     }
 
     /// When tables, indexes and keys are as on the source: from here on they are hypertables. No job runs.

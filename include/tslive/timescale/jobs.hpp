@@ -67,10 +67,9 @@ inline JobsReport take_over_jobs(pg::Connection& source, pg::Connection& target,
     constexpr std::string_view statistics = "_timescaledb_internal.bgw_job_stat";
     JobsReport report;
     const auto wanted = detail::jobs(source, release);
-    // A job that has not run, or is running, has no time to go by: the scheduler decides.
+    // One that is running has no time yet, and one that has never been due has no row: the scheduler decides.
     const auto next = source.exec(fmt::format(
-        "SELECT job_id, pg_catalog.to_jsonb(s) FROM {} s WHERE job_id >= 1000 AND pg_catalog.isfinite(next_start) "
-        "AND pg_catalog.isfinite(last_finish)",
+        "SELECT job_id, pg_catalog.to_jsonb(s) FROM {} s WHERE job_id >= 1000 AND pg_catalog.isfinite(next_start)",
         statistics));
     pg::Transaction transaction(target);
     const auto here = detail::jobs(target, release);

@@ -253,7 +253,9 @@ void Batcher<Target>::on(const pgoutput::Update& update, std::optional<Xid>) {
             fmt::format("{}: an UPDATE arrived that does not say which row it changed (transaction {}, commit at {})",
                         to->table->name, transaction_->xid, transaction_->commit_lsn),
             "Give the table a replica identity on the source, then migrate it anew");
-    single(*to, {.kind = ChangeKind::update,
+    const bool key_changes = to->table->match == Match::by_key && carries_identity &&
+                             WaveBuilder::key_changes(*to->table, update.old_row, update.new_row);
+    single(*to, {.kind = key_changes ? ChangeKind::update_key : ChangeKind::update,
                  .identity = carries_identity ? update.old_row : update.new_row,
                  .row = update.new_row});
 }

@@ -278,7 +278,13 @@ inline void Executor::apply_single(const TargetTable& table, const Change& chang
     };
     std::string absent;
     const bool removes = change.kind == ChangeKind::remove;
+    // A key that stays is not set: TimescaleDB would look for the row that it has just decompressed as for another one.
+    const auto stays = [&](std::size_t column) {
+        return change.kind == ChangeKind::update &&
+               std::ranges::find(table.key, column, &KeyColumn::column) != table.key.end();
+    };
     for (std::size_t i = 0; i < table.columns.size() && !removes; ++i) {
+        if (stays(i)) continue;
         const auto& value = change.row[table.columns[i].source_index];
         if (value.kind == ValueKind::unchanged_toast) {
             absent += fmt::format(",{}", i);
@@ -300,7 +306,7 @@ inline void Executor::apply_single(const TargetTable& table, const Change& chang
         if (removes) return sql::remove_single(table, form);
         return table.updates_replace() ? sql::replace_single(table, set, form) : sql::update_single(table, set, form);
     };
-    send(fmt::format("{}{}{}{}", table.number, removes ? "x" : "y", absent, detail::mark(form)), make_sql, params,
+    send(fmt::format("{}{}{}{}", table.number, removes ? "x" : change.kind == ChangeKind::update ? "y" : "k", absent, detail::mark(form)), make_sql, params,
          {&table, 1, removes ? "DELETE" : "UPDATE", transaction, detail::describe_identity(table, change)});
     if (table.one_by_one) send_command("SET LOCAL plan_cache_mode = force_generic_plan");
     if (pipeline_.sent() >= most_unchecked) check();
