@@ -36,6 +36,10 @@ public:
                     [this](std::string_view question) {
                         return prompt_.confirm(question, session_.signals.stop_token()) == ui::Answer::continue_;
                     },
+                .confirm_meanwhile =
+                    [this](std::string_view question, const std::stop_token& stop) {
+                        return prompt_.confirm(question, stop) == ui::Answer::continue_;
+                    },
                 .switch_over_requested = [this] { return session_.request.requested(); },
                 .how_to_switch_over = [this] { return ui::how_to_stop_replication(prompt_.console()); },
                 .show_copy = [this](const copy::Progress& progress) { show(progress); },

@@ -1,5 +1,6 @@
 // A plain source, and a target with TimescaleDB on which tables become hypertables.
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -330,6 +331,185 @@ TEST_F(FromPostgresql, compression_and_retention_begin_at_the_switch_over) {
         return target().holds("SELECT count(*) > 5 FROM timescaledb_information.chunks WHERE is_compressed");
     });
     expect_same({"public.conditions"});
+}
+
+TEST_F(FromPostgresql, what_the_user_makes_at_the_prompt_is_set_right_until_the_end) {
+    source().sql(conditions);
+    source().sql("CREATE INDEX conditions_ts_idx ON public.conditions (ts, device)");
+    create_timescaledb(target());
+    migration.take_snapshot();
+    migration.migrate = migration.pair.migrate({});
+    migration.migrate->wait_for_line("Send SIGUSR1");
+    target().sql(
+        "SELECT create_hypertable('public.conditions', 'ts', chunk_time_interval => interval '1 day');"
+        "SELECT add_retention_policy('public.conditions', interval '1 hour')");
+    migration.migrate->signal(SIGUSR1);
+    migration.wait_until_caught_up();
+    EXPECT_TRUE(migration.migrate->has_said("does not run on the target until the switch-over"));
+    EXPECT_EQ(target().number("SELECT count(*) FROM timescaledb_information.jobs WHERE job_id >= 1000 AND scheduled"),
+              0);
+    expect_same({"public.conditions"});
+    EXPECT_EQ(target().value("SELECT pg_get_indexdef('public.conditions_ts_idx'::regclass)"),
+              source().value("SELECT pg_get_indexdef('public.conditions_ts_idx'::regclass)"));
+    migration.switch_over();
+    EXPECT_EQ(target().number("SELECT count(*) FROM timescaledb_information.jobs WHERE job_id >= 1000 AND scheduled"),
+              1);
+}
+
+TEST_F(FromPostgresql, the_question_ends_when_the_slot_is_gone) {
+    source().sql(conditions);
+    create_timescaledb(target());
+    migration.take_snapshot();
+    migration.migrate = migration.pair.migrate({});
+    migration.migrate->wait_for_line("Send SIGUSR1");
+    eventually("the slot is dropped", [&] {
+        return source().holds("SELECT count(*) = 0 FROM pg_replication_slots") ||
+               (source().sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active"),
+                source().sql(
+                    "DO $$ BEGIN PERFORM pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT "
+                    "active; EXCEPTION WHEN OTHERS THEN NULL; END $$"),
+                false);
+    });
+    migration.migrate->expect_exit(3);
+    EXPECT_TRUE(migration.migrate->has_said("ERROR"));
+}
+
+TEST_F(FromPostgresql, a_target_that_is_left_in_restoring_mode_is_refused) {
+    source().sql(conditions);
+    create_timescaledb(target());
+    target().sql("CREATE PUBLICATION all_of_it FOR ALL TABLES; ALTER DATABASE app SET timescaledb.restoring = 'on'");
+    auto snapshot = migration.pair.snapshot({"--yes"});
+    snapshot->expect_exit(3);
+    EXPECT_TRUE(
+        snapshot->has_said("target.timescaledb_restoring: timescaledb.restoring is on on the target (database app)"));
+    EXPECT_TRUE(
+        snapshot->has_said("target.timescaledb_publications: the target has publications FOR ALL TABLES (all_of_it)"));
+    EXPECT_TRUE(snapshot->has_said("target.timescaledb: the target has TimescaleDB"));
+    expect_untouched(migration.pair);
+
+    target().sql("ALTER DATABASE app RESET timescaledb.restoring; DROP PUBLICATION all_of_it");
+    migration.take_snapshot();
+    migration.migrate = migration.pair.migrate({});
+    migration.migrate->wait_for_line("Send SIGUSR1");
+    target().sql("ALTER DATABASE app SET timescaledb.restoring = 'on'");
+    migration.migrate->signal(SIGUSR1);
+    migration.migrate->expect_exit(3);
+    EXPECT_TRUE(migration.migrate->has_said("timescaledb.restoring is on on the target"));
+    target().sql("ALTER DATABASE app RESET timescaledb.restoring");
+    migration.resume();
+    migration.wait_until_caught_up();
+    migration.switch_over();
+    expect_same({"public.conditions"});
+}
+
+TEST_F(FromPostgresql, triggers_rules_policies_and_foreign_keys_come_as_far_as_the_release_has_them) {
+    source().sql(conditions);
+    source().sql(
+        "ALTER TABLE public.conditions ADD PRIMARY KEY (ts, device);"
+        "CREATE TABLE public.alarm (ts timestamptz, device int, FOREIGN KEY (ts, device) REFERENCES public.conditions);"
+        "INSERT INTO public.alarm SELECT ts, device FROM public.conditions WHERE device = 2;"
+        "CREATE TABLE public.audit (n int); INSERT INTO public.audit VALUES (0);"
+        "CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.audit VALUES (1); "
+        "RETURN "
+        "NULL; END';"
+        "CREATE TRIGGER by_row AFTER INSERT ON public.conditions FOR EACH ROW EXECUTE FUNCTION public.f();"
+        "CREATE TRIGGER by_statement AFTER UPDATE ON public.conditions FOR EACH STATEMENT EXECUTE FUNCTION public.f();"
+        "CREATE CONSTRAINT TRIGGER later AFTER DELETE ON public.conditions DEFERRABLE FOR EACH ROW EXECUTE FUNCTION "
+        "public.f();"
+        "CREATE TRIGGER transition AFTER INSERT ON public.conditions REFERENCING NEW TABLE AS n FOR EACH STATEMENT "
+        "EXECUTE "
+        "FUNCTION public.f();"
+        "CREATE TRIGGER always AFTER INSERT ON public.conditions FOR EACH ROW EXECUTE FUNCTION public.f(); ALTER TABLE "
+        "public.conditions ENABLE ALWAYS TRIGGER always;"
+        "CREATE TRIGGER off AFTER INSERT ON public.conditions FOR EACH ROW EXECUTE FUNCTION public.f(); ALTER TABLE "
+        "public.conditions DISABLE TRIGGER off;"
+        "ALTER TABLE public.conditions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY mine ON "
+        "public.conditions USING (device < 3);"
+        "CREATE MATERIALIZED VIEW public.days AS SELECT date_trunc('day', ts) AS day, count(*) FROM public.conditions "
+        "GROUP "
+        "BY 1; CREATE UNIQUE INDEX ON public.days (day); GRANT SELECT ON public.conditions TO PUBLIC; COMMENT ON "
+        "COLUMN "
+        "public.conditions.v IS 'value'; ALTER TABLE public.conditions ALTER COLUMN note SET STATISTICS 77;");
+    create_timescaledb(target());
+    migration.take_snapshot();
+    migration.start(with_file("hypertable public.conditions\n time ts\n chunk_interval 1 day\n",
+                              {"--skip-hypertable-incompatible-objects"}));
+    migration.wait_until_caught_up();
+    source().sql("INSERT INTO public.conditions VALUES ('2031-01-01', 1, 1, 'late'), ('2024-01-02', 77, 1, 'early')");
+    migration.switch_over();
+    expect_same({"public.alarm", "public.audit", "public.days"});
+    EXPECT_EQ(content(source(), "public.conditions"), content(target(), "public.conditions"));
+
+    const auto version = target().rows(
+        "SELECT split_part(extversion, '.', 1)::int * 1000 + split_part(extversion, '.', 2)::int FROM pg_extension "
+        "WHERE "
+        "extname = 'timescaledb'");
+    const auto release = std::stoi(version.at(0));
+    std::vector<std::string> triggers{"by_row|O", "by_statement|O", "later|O"};
+    if (release >= 2018) triggers.emplace_back("transition|O");
+    if (release >= 2027) {
+        triggers.emplace_back("always|A");
+        triggers.emplace_back("off|D");
+    }
+    EXPECT_THAT(
+        target().rows("SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'public.conditions'::regclass AND "
+                      "NOT tgisinternal AND tgname <> 'ts_insert_blocker'"),
+        testing::UnorderedElementsAreArray(triggers));
+    EXPECT_EQ(target().number(
+                  "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid = 'public.alarm'::regclass "
+                  "AND conname = 'alarm_ts_device_fkey' AND convalidated"),
+              release >= 2016 ? 1 : 0);
+    EXPECT_EQ(target().rows("SELECT polname FROM pg_policy"), source().rows("SELECT polname FROM pg_policy"));
+    EXPECT_EQ(
+        target().rows("SELECT relrowsecurity, relforcerowsecurity, relacl FROM pg_class WHERE relname = 'conditions'"),
+        source().rows("SELECT relrowsecurity, relforcerowsecurity, relacl FROM pg_class WHERE relname = 'conditions'"));
+    // The triggers that came act from now on.
+    const auto before = target().count("public.audit");
+    target().sql("INSERT INTO public.conditions VALUES ('2024-01-02', 99, 1, 'now')");
+    EXPECT_GT(target().count("public.audit"), before);
+}
+
+TEST_F(FromPostgresql, a_row_without_a_time_that_comes_later_stops_the_replay_by_name) {
+    source().sql(
+        "CREATE TABLE public.gaps (id int PRIMARY KEY, ts timestamptz); INSERT INTO public.gaps VALUES (1, now())");
+    create_timescaledb(target());
+    migration.take_snapshot();
+    migration.start(with_file("hypertable public.gaps\n time ts\n", {"--skip-hypertable-incompatible-objects"}));
+    migration.wait_until_caught_up();
+    EXPECT_TRUE(migration.migrate->has_said("\"ts\" may be NULL on the source"));
+    source().sql("INSERT INTO public.gaps VALUES (2, NULL)");
+    migration.migrate->expect_exit(3);
+    EXPECT_TRUE(migration.migrate->has_said("public.gaps"));
+    EXPECT_TRUE(migration.migrate->has_said("null value in column") ||
+                migration.migrate->has_said("NULL value in column"));
+}
+
+TEST_F(FromPostgresql, large_tables_go_through_the_root_in_parts_and_rewritten_ones_once_more) {
+    source().sql(
+        "CREATE TABLE public.large (ts timestamptz NOT NULL, id int PRIMARY KEY, filler text);"
+        "INSERT INTO public.large SELECT '2024-01-01'::timestamptz + g * interval '1 minute', g, repeat('x', 300) FROM "
+        "generate_series(1, 20000) g;"
+        "CREATE TABLE public.rewritten (ts timestamptz NOT NULL, id int PRIMARY KEY, v int);"
+        "INSERT INTO public.rewritten SELECT '2024-01-01'::timestamptz + g * interval '1 hour', g FROM "
+        "generate_series(1, "
+        "1000) g");
+    create_timescaledb(target());
+    migration.take_snapshot();
+    source().sql("VACUUM FULL public.rewritten");
+    source().sql("INSERT INTO public.rewritten VALUES ('2024-05-05', 5555)");
+    migration.start(with_file(
+        "hypertable public.large\n time ts\n chunk_interval 1 day\nhypertable public.rewritten\n time "
+        "ts\n chunk_interval 1 day\n",
+        {"--skip-hypertable-incompatible-objects", "--split-tables-larger-than", "1MB", "--table-jobs", "4"}));
+    migration.wait_until_caught_up();
+    EXPECT_TRUE(migration.migrate->has_said("public.rewritten was rewritten on the source since the snapshot"));
+    EXPECT_GE(
+        std::ranges::count_if(migration.parts_done(),
+                              [](const std::string& part) { return part.find("\"large\"") != std::string::npos; }),
+        4);
+    migration.switch_over();
+    expect_same({"public.large", "public.rewritten"});
+    EXPECT_EQ(chunks("public.large"), 14);
 }
 
 /// What an application does while it is migrated; each statement a transaction.

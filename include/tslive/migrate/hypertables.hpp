@@ -2,11 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
-#include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -15,15 +12,14 @@
 
 #include <fmt/format.h>
 
-#include "tslive/catalog/extensions.hpp"
 #include "tslive/catalog/indexes.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/hypertables_file.hpp"
 #include "tslive/migrate/left_out.hpp"
 #include "tslive/migrate/table_names.hpp"
 #include "tslive/timescale/hypertable_file.hpp"
-#include "tslive/timescale/hypertable_plan.hpp"
 #include "tslive/timescale/incompatible.hpp"
 #include "tslive/timescale/policies.hpp"
 #include "tslive/timescale/target_hypertables.hpp"
@@ -38,103 +34,6 @@
 ///     policies      compression and retention, at the switch-over: until then they would work against us
 namespace tslive::migrate {
 
-namespace detail {
-
-[[nodiscard]] inline std::string read_hypertables_file(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>{in}, {}};
-    if (!in.is_open() || in.bad())
-        throw Error(Recovery::operator_action, fmt::format("--hypertables: {} cannot be read", path.string()),
-                    "Name a file that this user may read");
-    return text;
-}
-
-/// The release that the target has, or that CREATE EXTENSION would give it.
-[[nodiscard]] inline timescale::TargetFeatures target_features(pg::Connection& target) {
-    if (const auto found = timescale::installation(target))
-        return {.release = found->release, .apache = timescale::apache_licence(target)};
-    const auto available = catalog::available_extensions(target);
-    const auto found = available.find("timescaledb");
-    const auto release =
-        found == available.end() ? std::nullopt : timescale::Release::parse(found->second.default_version);
-    if (!release)
-        throw Error(Recovery::operator_action, "--hypertables: the target's server has no TimescaleDB",
-                    "Install it there and set shared_preload_libraries = 'timescaledb', or leave --hypertables out");
-    return {.release = *release, .apache = timescale::apache_licence(target)};
-}
-
-/// Rows without a time, as the migration's snapshot has them, if that is still there.
-[[nodiscard]] inline timescale::TimeNulls time_nulls(pg::Connection& source, const std::optional<std::string>& snapshot,
-                                                     const catalog::QualifiedName& table, const std::string& column) {
-    pg::Transaction transaction(source, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    if (snapshot) source.exec(fmt::format("SET TRANSACTION SNAPSHOT {}", pg::quote_literal(*snapshot)));
-    const auto found = timescale::count_time_nulls(source, table, column);
-    transaction.commit();
-    return found;
-}
-
-/// Says what a time column that may be NULL means. @returns a problem when rows have NULL there
-[[nodiscard]] inline std::optional<std::string> judge_time_nulls(const catalog::QualifiedName& table,
-                                                                 const std::string& column,
-                                                                 const timescale::TimeNulls& nulls) {
-    const auto name = pg::quote_identifier(column);
-    if (nulls.rows > 0)
-        return fmt::format(
-            "hypertable {0}: {1} rows of the snapshot have NULL in {2}, the time column, which no hypertable takes. "
-            "Give them a time or delete them on the source, then begin anew with a new snapshot; or leave the rows "
-            "of the table out with --skip-table-data. On the source: SELECT * FROM {3} WHERE {2} IS NULL",
-            table, nulls.rows, name, table.quoted());
-    if (nulls.possible)
-        log::warning(
-            "{} may be NULL on the source and not in the hypertable {}: a row without it stops the replay. On the "
-            "source: ALTER TABLE {} ALTER COLUMN {} SET NOT NULL",
-            name, table, table.quoted(), name);
-    return std::nullopt;
-}
-
-[[noreturn]] inline void refuse_hypertables(const std::vector<std::string>& problems, const std::string& what,
-                                            const std::string& remedy) {
-    for (const auto& problem : problems) log::error("{}", problem);
-    throw Error(Recovery::operator_action, fmt::format("{} {}", problems.size(), what), remedy);
-}
-
-}  // namespace detail
-
-/// Reads the file that the user gave, holds it against both ends, and records it. An earlier one is replaced until its hypertables
-/// are made.
-/// @throws Error  (operator_action) with nothing changed
-inline void take_hypertables_file(const MigrateOptions& options, state::Store& store, const state::Layout& layout,
-                                  const std::vector<catalog::QualifiedName>& skip_data, pg::Connection& source,
-                                  pg::Connection& target) {
-    if (!options.hypertables) return;
-    const auto text = detail::read_hypertables_file(*options.hypertables);
-    if (store.done(step::hypertables)) {
-        if (text != store.fact(fact::hypertables).value_or(""))
-            log::info("The hypertables are made already, from the file as it was then; --hypertables is not read");
-        return;
-    }
-    const auto file = options.hypertables->string();
-    const auto specs = timescale::parse_hypertables(file, text);
-    if (timescale::installation(source))
-        throw Error(Recovery::operator_action, "--hypertables: the source has TimescaleDB itself",
-                    "Its hypertables are migrated as they are: leave --hypertables out");
-    const auto features = detail::target_features(target);
-    auto problems = timescale::check_hypertables(file, specs, features, source);
-    if (problems.empty()) {
-        const auto snapshot = live_snapshot(layout);
-        for (const auto& spec : specs) {
-            if (std::ranges::find(skip_data, spec.table) != skip_data.end()) continue;
-            const auto nulls = detail::time_nulls(source, snapshot, spec.table, spec.time);
-            if (auto problem = detail::judge_time_nulls(spec.table, spec.time, nulls))
-                problems.push_back(fmt::format("{}, line {}: {}", file, spec.line, *problem));
-        }
-    }
-    if (!problems.empty())
-        detail::refuse_hypertables(problems, fmt::format("things in {} do not fit the databases", file),
-                                   "Correct what the ERROR lines name, then run the same command again");
-    store.set_fact(fact::hypertables, text);
-}
-
 /// The steps of the base copy and of the switch-over that have to do with hypertables of a plain source. One thread.
 class HypertableSteps {
 public:
@@ -146,9 +45,8 @@ public:
             auto target = open("target");
             const auto specs = recorded();
             if (!specs.empty()) return make_from_file(target, specs);
-            auto source = open("source");
             const auto timescaledb = timescale::installation(target);
-            if (timescaledb && !timescale::installation(source)) ask_for_hypertables(source, target, *timescaledb);
+            if (timescaledb && !context_.timescaledb) ask_for_hypertables(target, *timescaledb);
         });
     }
 
@@ -158,9 +56,13 @@ public:
             auto source = open("source");
             auto target = open("target");
             auto objects = skipped_indexes(source);
-            if (const auto timescaledb = timescale::installation(target);
-                timescaledb && !timescale::installation(source))
-                add_incompatible(objects, source, timescale::user_hypertables(target), timescaledb->release);
+            if (const auto timescaledb = timescale::installation(target); timescaledb && !context_.timescaledb) {
+                refuse_restoring(target);
+                pause_policies(target, *timescaledb);
+                const auto hypertables = timescale::user_hypertables(target);
+                drop_default_indexes(source, target, hypertables);
+                add_incompatible(objects, source, hypertables, timescaledb->release);
+            }
             add_dependents(objects, source);
             context_.store.set_fact(fact::left_out, save_left_out(objects));
         });
@@ -214,8 +116,8 @@ private:
                                        "Correct the file, then go on with --resume --hypertables FILE");
     }
 
-    void ask_for_hypertables(pg::Connection& source, pg::Connection& target,
-                             const timescale::Installation& timescaledb) {
+    void ask_for_hypertables(pg::Connection& target, const timescale::Installation& timescaledb) {
+        auto source = open("source");
         log::info(
             "The schema is on the target, without rows, indexes and constraints, and the target has TimescaleDB.");
         log::info("Make hypertables of those tables now that are to be some, in a session of your own on the target:");
@@ -223,10 +125,46 @@ private:
         log::info(
             "Leave compression and retention for after the migration. The rest is copied as soon as you continue; "
             "tables that are none then stay plain");
-        if (!context_.user.confirm("Continue when all hypertables are made")) throw Stopped{};
+        constexpr std::string_view question = "Continue when all hypertables are made";
+        const auto& user = context_.user;
+        if (!(user.confirm_meanwhile ? user.confirm_meanwhile(question, stop_) : user.confirm(question)))
+            throw Stopped{};
         const auto there = timescale::hypertable_names(target);
         if (there.empty()) return log::info("No hypertables: all tables stay plain");
         for (const auto& name : there) log::info("{} is a hypertable on the target", name);
+    }
+
+    /// Then rows would go into the roots.
+    static void refuse_restoring(pg::Connection& target) {
+        if (target.exec("SELECT pg_catalog.current_setting('timescaledb.restoring', true)").optional(0, 0) == "on")
+            throw Error(Recovery::operator_action, "timescaledb.restoring is on on the target",
+                        "There: SELECT timescaledb_post_restore(), then go on with --resume");
+    }
+    /// The user's, until the switch-over: a retention would remove rows of which changes are still to come.
+    void pause_policies(pg::Connection& target, const timescale::Installation& timescaledb) {
+        for (const auto& policy : timescale::scheduled_policies(target, timescaledb)) {
+            context_.store.journal(state::Side::target, policy.name,
+                                   timescale::schedule_sql(timescaledb, policy, true));
+            target.exec(timescale::schedule_sql(timescaledb, policy, false));
+            log::info("{} does not run on the target until the switch-over", policy.name);
+        }
+    }
+    /// create_hypertable makes an index on time unless it is told not to, and the source may have one of that name and of another order.
+    static void drop_default_indexes(pg::Connection& source, pg::Connection& target,
+                                     const timescale::Hypertables& hypertables) {
+        if (hypertables.empty()) return;
+        std::set<catalog::QualifiedName> of_source;
+        for (const auto& index : catalog::indexes(source)) of_source.insert(index.name);
+        for (const auto& index : catalog::indexes(target)) {
+            if (!hypertables.contains(index.table_name)) continue;
+            if (index.constraint || !of_source.contains(index.name)) {
+                log::info("{} has the index {} already, which the source has not: it stays, and slows the copy down",
+                          index.table_name, index.name);
+                continue;
+            }
+            target.exec(fmt::format("DROP INDEX {}", index.name.quoted()));
+            log::info("{} is made as it is on the source when the rows are there", index.name);
+        }
     }
 
     [[nodiscard]] LeftOut skipped_indexes(pg::Connection& source) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -24,11 +25,13 @@ struct ReplayStatus {
     bool caught_up = false;
 };
 
-/// The person in front of a command, or the script: what a command asks and shows. All functions must be set; they are called from one
+/// The person in front of a command, or the script: what a command asks and shows. All functions but one must be set; they are called from one
 /// thread at a time.
 struct Operator {
     /// Says the question and waits. @returns false when stop was requested instead
     std::function<bool(std::string_view question)> confirm;
+    /// The same, while work goes on that may fail meanwhile: `stop` ends the question too. Not set: confirm.
+    std::function<bool(std::string_view question, const std::stop_token& stop)> confirm_meanwhile = {};
     /// Whether the user has asked to switch over; stays true once it is.
     std::function<bool()> switch_over_requested;
     /// How the user says so, for messages.

@@ -8,8 +8,8 @@
 
 #include "tslive/core/error.hpp"
 #include "tslive/pg/connection.hpp"
-#include "tslive/pg/params.hpp"
 #include "tslive/pg/quote.hpp"
+#include "tslive/pg/retry.hpp"
 #include "tslive/timescale/hypertable_file.hpp"
 #include "tslive/timescale/installation.hpp"
 #include "tslive/timescale/target_hypertables.hpp"
@@ -60,6 +60,29 @@ struct PolicyStatement {
 /// Some releases of TimescaleDB write the session's search_path into a statement of theirs, and an empty one comes out as `""`,
 /// which is no name (2.15).
 inline constexpr const char* path_for_policies = "SET search_path = pg_catalog";
+
+/// A job of a hypertable: compression, retention, reordering.
+struct ScheduledPolicy {
+    int id = 0;
+    std::string name;  ///< `Retention Policy [1000]`
+};
+
+/// Those of the database that run by themselves.
+[[nodiscard]] inline std::vector<ScheduledPolicy> scheduled_policies(pg::Connection& connection,
+                                                                     const Installation& timescaledb) {
+    const auto found = connection.exec(
+        fmt::format("SELECT id, application_name FROM {} WHERE id >= 1000 AND hypertable_id IS NOT NULL AND scheduled "
+                    "ORDER BY id",
+                    timescaledb.release.jobs()));
+    std::vector<ScheduledPolicy> policies;
+    for (int row = 0; row < found.rows(); ++row) policies.push_back({found.number<int>(row, 0), found.text(row, 1)});
+    return policies;
+}
+[[nodiscard]] inline std::string schedule_sql(const Installation& timescaledb, const ScheduledPolicy& policy,
+                                              bool scheduled) {
+    return fmt::format("SELECT {}({}, scheduled => {}, if_exists => true)", timescaledb.function("alter_job"),
+                       policy.id, scheduled);
+}
 
 enum class PolicyRun {
     trial,  ///< nothing of it stays

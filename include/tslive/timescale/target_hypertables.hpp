@@ -16,6 +16,7 @@
 #include "tslive/core/log.hpp"
 #include "tslive/pg/connection.hpp"
 #include "tslive/pg/params.hpp"
+#include "tslive/pg/retry.hpp"
 #include "tslive/timescale/hypertable_file.hpp"
 #include "tslive/timescale/hypertable_plan.hpp"
 #include "tslive/timescale/installation.hpp"

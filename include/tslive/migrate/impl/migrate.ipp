@@ -14,6 +14,7 @@
 #include "tslive/migrate/binary_changes.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
+#include "tslive/migrate/hypertables_file.hpp"
 #include "tslive/migrate/orphans.hpp"
 #include "tslive/migrate/receiver.hpp"
 #include "tslive/migrate/replay.hpp"

@@ -28,6 +28,7 @@
 #include "tslive/state/snapshot_file.hpp"
 #include "tslive/state/store.hpp"
 #include "tslive/timescale/checks.hpp"
+#include "tslive/timescale/checks_plain_source.hpp"
 #include "tslive/timescale/chunk_tables.hpp"
 #include "tslive/timescale/installation.hpp"
 #include "tslive/timescale/prepare_source.hpp"
@@ -74,7 +75,11 @@ inline void report(const std::vector<checks::Finding>& findings) {
             return checks::fatal(error.what(), error.remedy());
         }
     };
-    wanted.further_checks = timescale::add_findings;
+    wanted.further_checks = [](std::vector<checks::Finding>& findings, checks::detail::End& from,
+                               checks::detail::End* to, const checks::Options& chosen) {
+        timescale::add_findings(findings, from, to, chosen);
+        timescale::add_plain_source_findings(findings, from, to, chosen);
+    };
     wanted.leave_out = timescale::leave_out_pieces;
     return wanted;
 }
