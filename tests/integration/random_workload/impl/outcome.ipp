@@ -1,0 +1,67 @@
+#pragma once
+
+namespace tslive::random_workload {
+
+// How a run ends: both sides compared, what is said about it, what is kept.
+
+inline void Run::compare() {
+    const auto diff = harness::compare(migration_.pair.source, migration_.pair.target);
+    if (!diff.empty()) throw harness::Failure("the databases differ:\n" + diff.report());
+    migration_.pair.clean()->expect_exit(0);
+    if (!harness::ours_on_source(migration_.pair.source).empty() ||
+        !harness::ours_on_target(migration_.pair.target).empty())
+        throw harness::Failure("ts-clean left something behind");
+}
+
+inline std::string Run::line(double seconds, bool equal) const {
+    const auto numbers = tally_.numbers();
+    std::string refused;
+    for (const auto& [state, count] : numbers.refused) refused += fmt::format(" {}:{}", state, count);
+    const auto said = said_ + (migration_.migrate ? migration_.migrate->output() : "");
+    const auto* form = said.find("Changes travel in binary form") == std::string::npos ? "as text" : "in binary form";
+    return fmt::format(
+        "seed {}: {}; {} tables, changes {}, {} sessions; {} transactions committed, {} rolled back; rows {} inserted, "
+        "{} updated, "
+        "{} deleted; {} "
+        "truncates; {:.1f} MB of WAL; {:.1f} s; faults: {}; refused:{}",
+        options_.seed, equal ? "equal" : "NOT EQUAL", schema_.tables.size(), form, options_.sessions, numbers.committed,
+        numbers.rolled_back, numbers.rows.inserted, numbers.rows.updated, numbers.rows.deleted, numbers.rows.truncates,
+        static_cast<double>(wal_bytes_) / 1e6, seconds,
+        done_.empty() ? "none" : fmt::format("{}", fmt::join(done_, ", ")), refused.empty() ? " none" : refused);
+}
+
+/// Everything there is, servers shut down, under `keep_in`. @returns where
+inline std::filesystem::path Run::keep(const std::string& failure) {
+    sessions_.clear();
+    const auto place = options_.keep_in / fmt::format("random-{}", options_.seed);
+    std::error_code ignored;
+    std::filesystem::remove_all(place, ignored);
+    std::filesystem::create_directories(place);
+    const auto write = [&](const char* name, const std::string& text) {
+        std::ofstream(place / name, std::ios::binary) << text;
+    };
+    write("failure", failure + "\n\n" + command_to_repeat(options_) + "\n");
+    write("schema.sql", fmt::format("{};\n", fmt::join(schema_.sql, ";\n")));
+    auto& pair = migration_.pair;
+    if (migration_.snapshot) write("ts-snapshot.output", migration_.snapshot->output());
+    if (migration_.migrate) {
+        migration_.migrate->kill_9();
+        write("ts-migrate.output", said_ + migration_.migrate->output());
+    }
+    if (migration_.snapshot) migration_.snapshot->kill_9();
+    try {
+        if (pair.source_server.running()) pair.source_server.stop();
+        if (pair.target_server.running()) pair.target_server.stop();
+        const auto copy = [&](const std::filesystem::path& from, const char* name) {
+            harness::run_tool_or_fail({.arguments = {"cp", "-a", from.string(), (place / name).string()}});
+        };
+        copy(pair.source_server.data_dir().parent_path(), "source");
+        copy(pair.target_server.data_dir().parent_path(), "target");
+        if (std::filesystem::exists(pair.dir)) copy(pair.dir, "state");
+    } catch (const std::exception& error) {
+        write("not-kept", error.what());
+    }
+    return place;
+}
+
+}  // namespace tslive::random_workload
