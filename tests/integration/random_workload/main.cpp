@@ -1,8 +1,10 @@
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -19,12 +21,18 @@ using namespace tslive::random_workload;
 /// What would be done, without a server: for finding the statement that made a run fail.
 void show(const RunOptions& options, std::int64_t count) {
     const Chance chance{options.seed};
+    const char* chosen = std::getenv("TSLIVE_TIMESCALEDB");
+    const auto release =
+        options.timescaledb ? tslive::timescale::Release::parse(chosen == nullptr ? "2.27.0" : chosen) : std::nullopt;
     const auto schema =
-        SchemaMaker{chance.branch("schema"), {.most_tables = options.most_tables, .unlogged = options.unlogged}}.make();
+        SchemaMaker{chance.branch("schema"),
+                    {.most_tables = options.most_tables, .timescaledb = release, .unlogged = options.unlogged}}
+            .make();
     for (const auto& sql : schema.sql) fmt::print("{};\n", sql);
     for (std::uint64_t number = 0; number < static_cast<std::uint64_t>(std::max<std::int64_t>(options.sessions, 1));
          ++number) {
-        StatementMaker maker{schema, chance.branch("session", number), {.largest_bytes = options.largest_bytes}};
+        StatementMaker maker{
+            schema, chance.branch("session", number), {.largest_bytes = options.largest_bytes, .timescaledb = release}};
         for (std::int64_t i = 0; i < count; ++i) {
             const auto script = maker.transaction();
             fmt::print("-- session {}, transaction {}\n{}{}", number, i + 1, script.begin,
@@ -45,7 +53,7 @@ int main(int argc, char** argv) {
     std::string seed = "random";
     std::int64_t runs = 0, seconds = 0, shown = 0;
     std::filesystem::path log_file;
-    bool no_faults = false;
+    bool no_faults = false, no_migration = false, with_refusals = false;
     app.add_option("--seed", seed, "A number, or `random`. The runs after the first take the numbers that follow")
         ->capture_default_str();
     app.add_option("--runs", runs, "How many; 0: one with a given seed, without end with a random one");
@@ -58,10 +66,15 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--log", log_file, "A file that gets a line a run as well");
     app.add_flag("--no-faults", no_faults, "Nothing is killed or cut");
+    app.add_flag("--timescaledb", options.timescaledb,
+                 "Hypertables as well. The release is that of $TSLIVE_TIMESCALEDB, or the newest");
+    app.add_flag("--no-migration", no_migration, "Only a source and its writers: what does it refuse?");
+    app.add_flag("--refusals", with_refusals, "Print some of the statements that the source refused");
     app.add_flag("--unlogged", options.unlogged, "Unlogged tables as well");
     app.add_option("--show", shown, "Print the schema and so many transactions of each session, and run nothing");
     CLI11_PARSE(app, argc, argv);
     options.faults = !no_faults;
+    options.migrates = !no_migration;
     options.seconds = std::chrono::seconds{seconds};
     if (seed == "random") {
         options.seed = std::random_device{}();
@@ -79,6 +92,8 @@ int main(int argc, char** argv) {
         const auto outcome = Run{options}.go();
         auto text = outcome.line + '\n';
         for (const auto& mistake : outcome.mistakes) text += "  not understood: " + mistake + '\n';
+        if (with_refusals)
+            for (const auto& refusal : outcome.refusals) text += "  refused: " + refusal + '\n';
         if (!outcome.failure.empty()) {
             ++failures;
             text += fmt::format("{}\nAgain with:\n    {}\nEverything is in {}\n", outcome.failure,

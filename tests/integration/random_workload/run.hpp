@@ -7,8 +7,11 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,11 +19,15 @@
 
 #include "integration/random_workload/chance.hpp"
 #include "integration/random_workload/faults.hpp"
+#include "integration/random_workload/phases.hpp"
 #include "integration/random_workload/schema.hpp"
 #include "integration/random_workload/schema_maker.hpp"
 #include "integration/random_workload/session.hpp"
 #include "integration/random_workload/statements.hpp"
 #include "integration/support/migration.hpp"
+#include "integration/support/timescale.hpp"
+#include "integration/support/timescale_compare.hpp"
+#include "tslive/timescale/installation.hpp"
 
 namespace tslive::random_workload {
 
@@ -31,6 +38,8 @@ struct RunOptions {
     std::int64_t sessions = 0;        ///< 0: drawn
     bool faults = true;
     bool unlogged = false;
+    bool timescaledb = false;  ///< hypertables as well, of the release that the test servers choose
+    bool migrates = true;      ///< false: the source and its writers are all there is
     std::int64_t most_tables = 30;
     std::int64_t largest_bytes = 2'000'000;
     std::filesystem::path keep_in = std::filesystem::temp_directory_path();  ///< where a failed run leaves everything
@@ -40,6 +49,7 @@ struct Outcome {
     std::string failure = {};  ///< empty: both databases are equal
     std::string line = {};     ///< of the log
     std::filesystem::path kept = {};
+    std::vector<std::string> refusals = {};  ///< some of what the server did not do
     std::vector<std::string> mistakes = {};  ///< statements that no server understands: the generator's fault
 };
 
@@ -51,6 +61,7 @@ struct Outcome {
     if (options.seconds.count() > 0) command += fmt::format(" --seconds={}", options.seconds.count());
     if (!options.faults) command += " --no-faults";
     if (options.unlogged) command += " --unlogged";
+    if (options.timescaledb) command += " --timescaledb";
     return command;
 }
 
@@ -58,7 +69,7 @@ struct Outcome {
 class Run {
 public:
     explicit Run(RunOptions options)
-        : options_(std::move(options)), chance_(options_.seed), migration_(pair_options()),
+        : options_(std::move(options)), chance_(options_.seed), migration_(pair_options()), installed_(install()),
           schema_(make_schema(migration_.pair.source.connect().server_version())) {
         auto drawn = chance_.branch("run");
         const auto sessions = drawn.between(1, 5);
@@ -80,14 +91,19 @@ public:
         const auto started = std::chrono::steady_clock::now();
         try {
             make_source();
-            migrate();
-            compare();
+            if (options_.migrates) {
+                migrate();
+                compare();
+            } else {
+                only_write();
+            }
         } catch (const std::exception& error) {
             outcome.failure = error.what();
         }
         const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
         outcome.line = line(seconds.count(), outcome.failure.empty());
         outcome.mistakes = tally_.numbers().mistakes;
+        outcome.refusals = tally_.numbers().refusals;
         if (!outcome.failure.empty()) outcome.kept = keep(outcome.failure);
         return outcome;
     }
@@ -98,6 +114,9 @@ private:
     [[nodiscard]] harness::PairOptions pair_options() const {
         auto chance = chance_.branch("servers");
         harness::PairOptions pair{.source = {.settings = {"wal_level=logical", "max_prepared_transactions=20"}}};
+        if (options_.timescaledb)
+            pair = {.source = harness::timescaledb_server({"max_prepared_transactions=20"}),
+                    .target = harness::timescaledb_server()};
         auto& settings = pair.source.settings;
         if (chance.one_in(2)) settings.emplace_back("logical_decoding_work_mem=64kB");
         if (chance.one_in(3)) settings.emplace_back("wal_compression=on");
@@ -106,25 +125,40 @@ private:
         if (chance.one_in(3)) pair.database = "Da.ta \"base\" 😀";
         return pair;
     }
+    [[nodiscard]] std::optional<timescale::Installation> install() {
+        if (!options_.timescaledb) return std::nullopt;
+        tally_.chunks_come_and_go();
+        harness::create_timescaledb(migration_.pair.source);
+        auto connection = migration_.pair.source.connect();
+        return timescale::installation(connection);
+    }
+    [[nodiscard]] std::optional<timescale::Release> release() const {
+        return installed_ ? std::optional{installed_->release} : std::nullopt;
+    }
     [[nodiscard]] Schema make_schema(int server_version) const {
-        return SchemaMaker{
-            chance_.branch("schema"),
-            {.most_tables = options_.most_tables, .server_version = server_version, .unlogged = options_.unlogged}}
+        return SchemaMaker{chance_.branch("schema"),
+                           {.most_tables = options_.most_tables,
+                            .server_version = server_version,
+                            .timescaledb = release(),
+                            .unlogged = options_.unlogged}}
             .make();
     }
     [[nodiscard]] StatementLimits limits() const {
         return {.largest_bytes = options_.largest_bytes,
-                .server_version = migration_.pair.source.connect().server_version()};
+                .server_version = migration_.pair.source.connect().server_version(),
+                .timescaledb = release()};
     }
 
     void make_source();
     void migrate();
+    void only_write();
     void compare();
     void go_on_until_written();
     void do_fault(const Fault& fault);
     void look_after_migrate();
     void resume();
     void switch_over();
+    void start_sessions();
     void stop_sessions() {
         for (auto& session : sessions_) session->stop();
         sessions_.clear();
@@ -138,12 +172,14 @@ private:
 
     RunOptions options_;
     Chance chance_;
+    Tally tally_;
     harness::Migration migration_;
+    std::optional<timescale::Installation> installed_;
     Schema schema_;
     std::vector<std::string> arguments_;
     std::vector<Fault> faults_;
     bool dies_in_switch_over_ = false, waits_for_target_ = false;
-    Tally tally_;
+    Phases phases_;
     std::vector<std::unique_ptr<Session>> sessions_;
     std::vector<std::string> done_;  // faults
     std::string said_;               // by runs of ts-migrate that have ended
@@ -180,19 +216,40 @@ inline void Run::make_source() {
         } catch (const pg::ServerError& error) {
             tally_.refused(error, sql);
         }
+        if (!table.hypertable) continue;
+        for (const auto& statement : first.first_chunks(table)) connection.exec(statement);
     }
     const auto& table = chance.pick(schema_.tables);
-    if (chance.one_in(4) && table.changes != Changes::by_content && table.conflict_target)
+    if (chance.one_in(4) && table.changes != Changes::by_content && table.conflict_target && !table.hypertable)
         connection.exec(StatementMaker::many_rows(table, chance.between(10'000, 40'000)));
+}
+
+inline void Run::only_write() {
+    phases_.change_to(Phase::replaying);
+    tally_.allow(options_.transactions);
+    start_sessions();
+    while (tally_.begun() < options_.transactions) std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    stop_sessions();
+}
+
+inline void Run::start_sessions() {
+    for (int number = 0; number < options_.sessions; ++number)
+        sessions_.push_back(
+            std::make_unique<Session>(migration_.pair.source, schema_, chance_, limits(), number, tally_, phases_));
 }
 
 inline void Run::migrate() {
     const auto begin = migration_.pair.source.value("SELECT pg_current_wal_lsn()");
-    tally_.allow(std::max<std::int64_t>(options_.transactions / 10, 1));
-    for (int number = 0; number < options_.sessions; ++number)
-        sessions_.push_back(
-            std::make_unique<Session>(migration_.pair.source, schema_, chance_, limits(), number, tally_));
+    const auto some = std::max<std::int64_t>(options_.transactions / 10, 1);
+    tally_.allow(some);
+    start_sessions();
+    if (installed_) {
+        harness::eventually("the first transactions have begun", [&] { return tally_.begun() == some; });
+        phases_.change_to(Phase::snapshot);
+        tally_.allow(2 * some);
+    }
     migration_.take_snapshot();
+    phases_.change_to(Phase::copying);
     migration_.start(arguments_);
     tally_.allow(options_.transactions / 2);
     go_on_until_written();
@@ -210,6 +267,8 @@ inline void Run::go_on_until_written() {
         std::this_thread::sleep_for(std::chrono::milliseconds{5});
         const auto now = std::chrono::steady_clock::now();
         look_after_migrate();
+        if (phases_.now() == Phase::copying && migration_.migrate->has_said("The base copy is complete"))
+            phases_.change_to(Phase::replaying);
         if (!replays && migration_.migrate->has_said("Replaying changes")) {
             replays = true;
             replays_since = now;

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "integration/random_workload/types.hpp"
 
@@ -28,6 +31,30 @@ enum class Changes {
     all,           ///< rows are found by a key
     by_content,    ///< REPLICA IDENTITY FULL and no key: kept small
     inserts_only,  ///< no usable identity: INSERT and TRUNCATE
+    none,          ///< left alone by the sessions
+};
+
+/// What a hypertable has more than a table. Names are quoted.
+struct Hypertable {
+    std::string time = {};            ///< what it is cut into chunks by …
+    std::string time_type = {};       ///< … its type …
+    std::string time_by_number = {};  ///< … and its value in the row of a number
+    std::string a_little = {};        ///< what may be added to `time`, mostly within a chunk
+    std::string segment = {};         ///< has few values, that of a row …
+    std::string segment_by_number = {};
+    std::int64_t rows_per_chunk = 10;
+    bool compressible = false;
+    /// Continuous aggregates, and those on them: each after what it reads from.
+    struct Aggregate {
+        std::string name;
+        bool compressible = false;
+    };
+    std::vector<Aggregate> aggregates = {};
+
+    /// `time` in the row of this number.
+    [[nodiscard]] std::string time_of(std::int64_t number) const {
+        return fmt::format("({})::{}", with_number(time_by_number, fmt::format("({}::bigint)", number)), time_type);
+    }
 };
 
 /// What statements need to know of a table. An empty name: it has no such column.
@@ -35,6 +62,7 @@ struct Table {
     std::string name;
     Changes changes = Changes::all;
     std::vector<KeyColumn> key = {};
+    std::vector<KeyColumn> always = {};  ///< no key, but every new row gets them
     enum class KeyDefault { none, by_default, always } key_default = KeyDefault::none;
     bool conflict_target = false;  ///< ON CONFLICT (key) is possible
     std::string number = {};       ///< an int, the row's number modulo 50
@@ -49,6 +77,7 @@ struct Table {
     std::string reference_value = {};  ///< … and its value in the row of a number
     std::vector<Column> columns = {};
     std::vector<std::string> partitions = {};
+    std::optional<Hypertable> hypertable = {};
     bool unlogged = false;
     bool has_children = false;   ///< by inheritance
     std::int64_t numbers = 100;  ///< of the rows that statements usually mean
@@ -58,12 +87,15 @@ struct Table {
         for (const auto& column : key) out += (out.empty() ? "" : ", ") + column.name;
         return out;
     }
+    /// Whether a row is not found by `ctid`: several tables have the same, and compressed rows have none.
+    [[nodiscard]] bool has_parts() const { return !partitions.empty() || has_children || hypertable; }
 };
 
 struct Schema {
     std::vector<std::string> sql;  ///< what makes it, in order
     std::vector<Table> tables;
     std::vector<std::string> sequences;
+    bool has_aggregates = false;
     bool binary = false;  ///< no column is of a type whose changes have to travel as text
 };
 

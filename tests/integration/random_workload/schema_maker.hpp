@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "integration/random_workload/schema.hpp"
 #include "integration/random_workload/types.hpp"
 #include "tslive/pg/quote.hpp"
+#include "tslive/timescale/release.hpp"
 
 namespace tslive::random_workload {
 
@@ -20,7 +22,8 @@ namespace tslive::random_workload {
 struct SchemaLimits {
     std::int64_t least_tables = 5, most_tables = 30;
     int server_version = 150000;
-    bool unlogged = false;  ///< also tables whose changes no stream carries
+    std::optional<timescale::Release> timescaledb = {};  ///< hypertables as well
+    bool unlogged = false;                               ///< also tables whose changes no stream carries
 };
 
 /// Draws a schema.
@@ -41,12 +44,14 @@ private:
         std::vector<std::string> columns = {}, constraints = {}, later = {};
         std::string partition_by = {};
         bool full_beside_key = false;
+        std::string dimensions = {};  ///< arguments of create_hypertable
     };
 
     std::string name(std::string_view plain) { return pg::quote_identifier(names_.next(plain)); }
     std::string table_name(std::string_view plain) { return chance_.pick(schemas_) + '.' + name(plain); }
 
     void add_table();
+    void add_hypertable();
     void add_child(const Table& parent);
     void draw_key(Draft& draft);
     void draw_identity(Draft& draft);
@@ -57,6 +62,11 @@ private:
     void draw_triggers(Draft& draft);
     void add_partitions(Draft& draft);
     void finish(Draft draft);
+    void draw_dimensions(Draft& draft);
+    void draw_identity_of_hypertable(Draft& draft);
+    void draw_compression(Draft& draft);
+    void draw_aggregates(const Draft& draft, Hypertable& hypertable);
+    void finish_hypertable(Draft draft);
 
     Chance chance_;
     Names names_;
@@ -81,7 +91,9 @@ inline Schema SchemaMaker::make() {
     }
     const auto wanted = chance_.one_in(3) ? chance_.between(limits_.least_tables, limits_.most_tables)
                                           : chance_.skewed(limits_.least_tables, limits_.most_tables);
-    while (static_cast<std::int64_t>(made_.tables.size()) < wanted) add_table();
+    while (static_cast<std::int64_t>(made_.tables.size()) < wanted)
+        if (limits_.timescaledb && chance_.percent(40)) add_hypertable();
+        else add_table();
     return std::move(made_);
 }
 
@@ -157,7 +169,7 @@ inline void SchemaMaker::draw_triggers(Draft& draft) {
         draft.later.push_back(
             fmt::format("CREATE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}()", trigger,
                         table.name, function));
-        if (draft.partition_by.empty() && chance_.one_in(2))
+        if (draft.partition_by.empty() && !table.hypertable && chance_.one_in(2))
             draft.later.push_back(fmt::format("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}", table.name, trigger));
     }
 }
@@ -213,4 +225,5 @@ inline void SchemaMaker::finish(Draft draft) {
 }  // namespace tslive::random_workload
 
 #include "integration/random_workload/impl/columns.ipp"
+#include "integration/random_workload/impl/hypertables.ipp"
 #include "integration/random_workload/impl/keys.ipp"

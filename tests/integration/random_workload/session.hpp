@@ -15,6 +15,7 @@
 
 #include "integration/harness/database.hpp"
 #include "integration/random_workload/chance.hpp"
+#include "integration/random_workload/phases.hpp"
 #include "integration/random_workload/statements.hpp"
 #include "tslive/pg/error.hpp"
 
@@ -64,11 +65,16 @@ public:
         const std::scoped_lock lock(mutex_);
         ++rolled_back_;
     }
+    /// Chunks may be gone, or be what others have already made of them.
+    void chunks_come_and_go() { chunks_come_and_go_ = true; }
     /// A statement failed. Syntax and unknown names are the generator's own mistakes, whose text is kept.
     void refused(const pg::ServerError& error, const std::string& sql) {
         const std::scoped_lock lock(mutex_);
-        ++refused_[fmt::format("{}", error.state())];
-        if (error.state().code_class() == "42" && mistakes_.size() < 5)
+        const auto state = fmt::format("{}", error.state());
+        if (++refused_[state] <= 3) refusals_.push_back(fmt::format("{}\n    {}", error.what(), sql));
+        const bool of_a_chunk =
+            chunks_come_and_go_ && (error.state() == pg::SqlState{"42P01"} || error.state() == pg::SqlState{"42710"});
+        if (error.state().code_class() == "42" && !of_a_chunk && mistakes_.size() < 5)
             mistakes_.push_back(fmt::format("{}\n    {}", error.what(), sql));
     }
 
@@ -83,19 +89,21 @@ public:
         RowCounts rows = {};
         std::map<std::string, std::int64_t> refused = {};
         std::vector<std::string> mistakes = {};
+        std::vector<std::string> refusals = {};  ///< some of each kind
     };
     [[nodiscard]] Numbers numbers() const {
         const std::scoped_lock lock(mutex_);
-        return {committed_, rolled_back_, rows_, refused_, mistakes_};
+        return {committed_, rolled_back_, rows_, refused_, mistakes_, refusals_};
     }
 
 private:
     std::atomic<std::int64_t> allowed_ = 0, begun_ = 0;
     mutable std::mutex mutex_;
+    bool chunks_come_and_go_ = false;
     std::int64_t committed_ = 0, rolled_back_ = 0;
     RowCounts rows_;
     std::map<std::string, std::int64_t> refused_;  // SQLSTATE -> how often
-    std::vector<std::string> mistakes_;
+    std::vector<std::string> mistakes_, refusals_;
 };
 
 /// One client of the source: runs transactions that its number and the run's seed decide, until stopped. Statements that the server
@@ -103,11 +111,11 @@ private:
 class Session {
 public:
     Session(harness::Database database, const Schema& schema, const Chance& chance, StatementLimits limits, int number,
-            Tally& tally)
+            Tally& tally, Phases& phases)
         : database_(std::move(database)),
           maker_(schema, chance.branch("session", static_cast<std::uint64_t>(number)), limits),
           chance_(chance.branch("manners", static_cast<std::uint64_t>(number))), number_(number), tally_(tally),
-          thread_([this](const std::stop_token& stop) { run(stop); }) {}
+          phases_(phases), thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
     /// Ends after the transaction under way, and leaves no prepared one.
     void stop() {
@@ -127,7 +135,10 @@ private:
                 auto connection = database_.connect("writer");
                 connection.exec(settings);
                 end_prepared(connection);
-                while (!stop.stop_requested()) {
+                const auto settled = [&] { return phases_.now() >= Phase::copying; };
+                const bool connected_since = settled();
+                // Settings that a migration makes for the source's database reach new sessions.
+                while (!stop.stop_requested() && settled() == connected_since) {
                     if (!tally_.begin_one()) {
                         std::this_thread::sleep_for(std::chrono::milliseconds{2});
                         continue;
@@ -135,7 +146,7 @@ private:
                     run_transaction(connection, maker_.transaction());
                     std::this_thread::sleep_for(pause);
                 }
-                return;
+                if (stop.stop_requested()) return;
             } catch (const Error& error) {
                 if (error.recovery() == Recovery::operator_action) return tally_.failed(error);
                 std::this_thread::sleep_for(std::chrono::milliseconds{20});
@@ -154,6 +165,7 @@ private:
     void run_transaction(pg::Connection& connection, const Script& script) {
         std::vector<std::pair<std::string, RowCounts>> savepoints;
         RowCounts rows;
+        const Phases::Visit visit{phases_};
         if (!script.begin.empty()) connection.exec(script.begin);
         for (const auto& statement : script.statements) {
             // After a failure its savepoint is gone, or was never made.
@@ -164,6 +176,7 @@ private:
             if ((statement.kind == Statement::Kind::release || statement.kind == Statement::Kind::rollback_to) &&
                 !known())
                 continue;
+            if (!may_run(statement.when, visit.phase())) continue;
             if (!run_statement(connection, statement, rows)) {
                 if (savepoints.empty()) return give_up(connection, script);
                 connection.exec("ROLLBACK TO SAVEPOINT " + savepoints.back().first);
@@ -222,6 +235,7 @@ private:
     Chance chance_;
     int number_;
     Tally& tally_;
+    Phases& phases_;
     std::jthread thread_;  // last: it uses the others
 };
 

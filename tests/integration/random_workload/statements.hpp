@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,8 @@
 #include "integration/random_workload/chance.hpp"
 #include "integration/random_workload/schema.hpp"
 #include "integration/random_workload/script.hpp"
+#include "tslive/pg/quote.hpp"
+#include "tslive/timescale/release.hpp"
 
 namespace tslive::random_workload {
 
@@ -18,6 +21,7 @@ struct StatementLimits {
     std::int64_t largest_bytes = 2'000'000;  ///< of a value
     std::int64_t most_rows = 8'000;          ///< of one statement
     int server_version = 150000;
+    std::optional<timescale::Release> timescaledb = {};
 };
 
 /// Draws the transactions of one session.
@@ -34,11 +38,17 @@ public:
 
     /// So many that the table is copied in parts: keys, and what else cannot be NULL.
     [[nodiscard]] static std::string many_rows(const Table& table, std::int64_t rows);
+    /// What is compressed and aggregated of the rows that a hypertable begins with.
+    [[nodiscard]] std::vector<std::string> first_chunks(const Table& table);
+    /// All that there is.
+    [[nodiscard]] static std::vector<std::string> refreshes_of_all(const Table& table);
 
 private:
     void add_statements(Script& script, int depth);
     void add_statement(Script& script);
-    void add(Script& script, std::string sql) { script.statements.push_back({std::move(sql)}); }
+    void add(Script& script, std::string sql, When when = When::always) {
+        script.statements.push_back({.sql = std::move(sql), .when = when});
+    }
 
     [[nodiscard]] std::string insert(const Table& table, std::int64_t first, std::int64_t count, bool with_key = false);
     [[nodiscard]] std::string insert_or_update(const Table& table);
@@ -53,6 +63,15 @@ private:
     [[nodiscard]] std::string maintenance();
     void add_remove_and_insert(Script& script, const Table& table);
 
+    void add_statement_on_hypertable(Script& script, const Table& table);
+    void add_statement_on_chunks(Script& script, const Table& table);
+    void add_drop_and_insert(Script& script, const Table& table);
+    [[nodiscard]] std::string refresh();
+    [[nodiscard]] std::string rows_by_time(const Table& table);
+    [[nodiscard]] std::string rows_by_segment(const Table& table);
+    [[nodiscard]] std::string some_chunks(const std::string& hypertable, std::string_view which, std::int64_t most);
+    [[nodiscard]] std::string for_a_chunk(const std::string& hypertable, std::string_view command);
+
     using Assignments = std::vector<std::pair<std::string, std::string>>;
     [[nodiscard]] Assignments values_of_row(const Table& table, bool with_key);
     [[nodiscard]] Assignments changes_of_row(const Table& table);
@@ -65,7 +84,8 @@ private:
     }
     [[nodiscard]] std::int64_t row_count(const Table& table) {
         if (table.changes == Changes::by_content) return chance_.between(1, 4);
-        if (chance_.one_in(120)) return chance_.between(limits_.most_rows / 4, limits_.most_rows);
+        if (table.hypertable && chance_.one_in(120)) return chance_.between(table.numbers, table.numbers * 4);
+        if (!table.hypertable && chance_.one_in(120)) return chance_.between(limits_.most_rows / 4, limits_.most_rows);
         return chance_.skewed(1, 40);
     }
     /// With the key named, because deferrable constraints cannot be asked.
@@ -84,6 +104,10 @@ inline Script StatementMaker::transaction() {
     Script script;
     if (chance_.one_in(80)) {
         add(script, maintenance());
+        return script;
+    }
+    if (schema_->has_aggregates && chance_.one_in(20)) {
+        add(script, refresh());
         return script;
     }
     if (chance_.percent(30)) {
@@ -129,6 +153,10 @@ inline void StatementMaker::add_statement(Script& script) {
     if (chance_.one_in(40)) return add(script, block_with_handlers(table));
     if (table.changes == Changes::inserts_only)
         return add(script, insert(table, number_of_a_row(table), row_count(table)));
+    if (table.changes == Changes::none) return add(script, aside(table));
+    if (table.hypertable && chance_.percent(45))
+        return chance_.percent(65) ? add_statement_on_hypertable(script, table)
+                                   : add_statement_on_chunks(script, table);
     switch (chance_.weighted({30, 14, 40, 10, 8, 16, 7, 5})) {
         case 0: return add(script, insert(table, number_of_a_row(table), row_count(table)));
         case 1: return add(script, insert_or_update(table));
@@ -145,4 +173,5 @@ inline void StatementMaker::add_statement(Script& script) {
 
 #include "integration/random_workload/impl/asides.ipp"
 #include "integration/random_workload/impl/changes.ipp"
+#include "integration/random_workload/impl/chunks.ipp"
 #include "integration/random_workload/impl/inserts.ipp"

@@ -53,8 +53,7 @@ inline std::string StatementMaker::rows_by_key(const Table& table, std::int64_t 
 inline std::string StatementMaker::some_rows(const Table& table) {
     if (table.key.empty() || chance_.one_in(5)) {
         const auto number = chance_.between(0, 49);
-        if (!table.partitions.empty() || table.has_children || chance_.one_in(3))
-            return fmt::format("{}.{} = {}", table.name, table.number, number);
+        if (table.has_parts() || chance_.one_in(3)) return fmt::format("{}.{} = {}", table.name, table.number, number);
         return fmt::format("{0}.ctid = ANY (ARRAY(SELECT ctid FROM {0} WHERE {1} >= {2} LIMIT {3}))", table.name,
                            table.number, number, chance_.between(1, 3));
     }

@@ -21,7 +21,7 @@ inline void SchemaMaker::draw_special_columns(Draft& draft) {
             draft.later.push_back(
                 fmt::format("ALTER TABLE {} ALTER {} SET STORAGE {}", table.name, table.large, storage));
     }
-    if (!draft.partition_by.empty()) return;
+    if (!draft.partition_by.empty() || table.hypertable) return;
     if (chance_.percent(25)) {
         table.place = name("place");
         table.place_is_deferrable = chance_.one_in(2);
@@ -62,7 +62,8 @@ inline void SchemaMaker::draw_columns(Draft& draft) {
 inline void SchemaMaker::draw_reference(Draft& draft) {
     std::vector<const Table*> parents;
     for (const auto& table : made_.tables)
-        if (table.key.size() == 1 && table.conflict_target && !table.unlogged) parents.push_back(&table);
+        if (table.key.size() == 1 && table.conflict_target && !table.unlogged && !table.hypertable)
+            parents.push_back(&table);
     if (parents.empty() || !chance_.percent(30)) return;
     auto& table = draft.table;
     const auto& parent = *chance_.pick(parents);

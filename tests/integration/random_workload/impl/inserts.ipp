@@ -12,6 +12,8 @@ inline StatementMaker::Assignments StatementMaker::values_of_row(const Table& ta
         if (!leave_key || &column != &table.key.front())
             values.emplace_back(column.name, fmt::format("({})::{}", column.by_number,
                                                          column.type.substr(0, column.type.find(" COLLATE"))));
+    for (const auto& column : table.always)
+        values.emplace_back(column.name, fmt::format("({})::{}", column.by_number, column.type));
     if (table.key.empty() && !table.region.empty())
         values.emplace_back(table.region, "(ARRAY['north', 'south', 'east', 'west'])[1 + #i# % 4]");
     if (!chance_.one_in(5)) values.emplace_back(table.number, "(#i# % 50)::int");

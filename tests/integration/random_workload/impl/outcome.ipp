@@ -5,8 +5,23 @@ namespace tslive::random_workload {
 // How a run ends: both sides compared, what is said about it, what is kept.
 
 inline void Run::compare() {
-    const auto diff = harness::compare(migration_.pair.source, migration_.pair.target);
-    if (!diff.empty()) throw harness::Failure("the databases differ:\n" + diff.report());
+    const auto& [source, target] = std::tie(migration_.pair.source, migration_.pair.target);
+    const auto expect_equal = [&](std::string_view when) {
+        const auto diff = installed_ ? harness::compare_timescaledb(source, target) : harness::compare(source, target);
+        if (!diff.empty()) throw harness::Failure(fmt::format("the databases differ{}:\n{}", when, diff.report()));
+    };
+    expect_equal("");
+    if (schema_.has_aggregates) {
+        // What was still to be refreshed is the same on both sides.
+        for (const auto& table : schema_.tables) {
+            if (!table.hypertable) continue;
+            for (const auto& sql : StatementMaker::refreshes_of_all(table)) {
+                source.sql(sql);
+                target.sql(sql);
+            }
+        }
+        expect_equal(" after a refresh of all continuous aggregates");
+    }
     migration_.pair.clean()->expect_exit(0);
     if (!harness::ours_on_source(migration_.pair.source).empty() ||
         !harness::ours_on_target(migration_.pair.target).empty())
@@ -20,13 +35,16 @@ inline std::string Run::line(double seconds, bool equal) const {
     const auto said = said_ + (migration_.migrate ? migration_.migrate->output() : "");
     const auto* form = said.find("Changes travel in binary form") == std::string::npos ? "as text" : "in binary form";
     return fmt::format(
-        "seed {}: {}; {} tables, changes {}, {} sessions; {} transactions committed, {} rolled back; rows {} inserted, "
+        "seed {}: {}{}; {} tables, {} hypertables, changes {}, {} sessions; {} transactions committed, {} rolled back; "
+        "rows {} inserted, "
         "{} updated, "
         "{} deleted; {} "
         "truncates; {:.1f} MB of WAL; {:.1f} s; faults: {}; refused:{}",
-        options_.seed, equal ? "equal" : "NOT EQUAL", schema_.tables.size(), form, options_.sessions, numbers.committed,
-        numbers.rolled_back, numbers.rows.inserted, numbers.rows.updated, numbers.rows.deleted, numbers.rows.truncates,
-        static_cast<double>(wal_bytes_) / 1e6, seconds,
+        options_.seed, equal ? "equal" : "NOT EQUAL", installed_ ? ", TimescaleDB " + installed_->version : "",
+        schema_.tables.size(),
+        std::ranges::count_if(schema_.tables, [](const Table& table) { return table.hypertable.has_value(); }), form,
+        options_.sessions, numbers.committed, numbers.rolled_back, numbers.rows.inserted, numbers.rows.updated,
+        numbers.rows.deleted, numbers.rows.truncates, static_cast<double>(wal_bytes_) / 1e6, seconds,
         done_.empty() ? "none" : fmt::format("{}", fmt::join(done_, ", ")), refused.empty() ? " none" : refused);
 }
 
