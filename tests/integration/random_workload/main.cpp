@@ -70,6 +70,8 @@ int main(int argc, char** argv) {
                  "Hypertables as well. The release is that of $TSLIVE_TIMESCALEDB, or the newest");
     app.add_flag("--no-migration", no_migration, "Only a source and its writers: what does it refuse?");
     app.add_flag("--refusals", with_refusals, "Print some of the statements that the source refused");
+    app.add_flag("--trace", options.traces,
+                 "What the source is told and what it decodes is kept with a run that fails");
     app.add_flag("--unlogged", options.unlogged, "Unlogged tables as well");
     app.add_option("--show", shown, "Print the schema and so many transactions of each session, and run nothing");
     CLI11_PARSE(app, argc, argv);

@@ -39,6 +39,7 @@ struct RunOptions {
     bool faults = true;
     bool unlogged = false;
     bool timescaledb = false;  ///< hypertables as well, of the release that the test servers choose
+    bool traces = false;       ///< the source logs statements and keeps its changes, in a slot `trace` of test_decoding
     bool migrates = true;      ///< false: the source and its writers are all there is
     std::int64_t most_tables = 30;
     std::int64_t largest_bytes = 2'000'000;
@@ -118,6 +119,7 @@ private:
             pair = {.source = harness::timescaledb_server({"max_prepared_transactions=20"}),
                     .target = harness::timescaledb_server()};
         auto& settings = pair.source.settings;
+        if (options_.traces) settings.insert(settings.end(), {"log_statement=all", "log_line_prefix='%m [%p] %x '"});
         if (chance.one_in(2)) settings.emplace_back("logical_decoding_work_mem=64kB");
         if (chance.one_in(3)) settings.emplace_back("wal_compression=on");
         if (chance.one_in(3)) settings.emplace_back("track_commit_timestamp=on");
@@ -163,11 +165,16 @@ private:
         for (auto& session : sessions_) session->stop();
         sessions_.clear();
     }
+    /// Chunks are of one snapshot, or nothing is.
+    [[nodiscard]] bool snapshot_may_end() const {
+        return installed_ ? phases_.now() == Phase::replaying : schema_is_dumped();
+    }
     [[nodiscard]] bool schema_is_dumped() const {
         return migration_.pair.target.holds(
             "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname ~ '^tslive_[0-9a-f]{8}$')");
     }
     [[nodiscard]] std::string line(double seconds, bool equal) const;
+    [[nodiscard]] std::string traced() const;
     [[nodiscard]] std::filesystem::path keep(const std::string& failure);
 
     RunOptions options_;
@@ -239,6 +246,8 @@ inline void Run::start_sessions() {
 }
 
 inline void Run::migrate() {
+    if (options_.traces)
+        migration_.pair.source.sql("SELECT pg_create_logical_replication_slot('trace', 'test_decoding')");
     const auto begin = migration_.pair.source.value("SELECT pg_current_wal_lsn()");
     const auto some = std::max<std::int64_t>(options_.transactions / 10, 1);
     tally_.allow(some);
@@ -249,7 +258,6 @@ inline void Run::migrate() {
         tally_.allow(2 * some);
     }
     migration_.take_snapshot();
-    phases_.change_to(Phase::copying);
     migration_.start(arguments_);
     tally_.allow(options_.transactions / 2);
     go_on_until_written();
@@ -267,7 +275,8 @@ inline void Run::go_on_until_written() {
         std::this_thread::sleep_for(std::chrono::milliseconds{5});
         const auto now = std::chrono::steady_clock::now();
         look_after_migrate();
-        if (phases_.now() == Phase::copying && migration_.migrate->has_said("The base copy is complete"))
+        if (phases_.now() == Phase::snapshot && schema_is_dumped()) phases_.change_to(Phase::copying);
+        if (phases_.now() != Phase::replaying && migration_.migrate->has_said("The base copy is complete"))
             phases_.change_to(Phase::replaying);
         if (!replays && migration_.migrate->has_said("Replaying changes")) {
             replays = true;
@@ -277,7 +286,7 @@ inline void Run::go_on_until_written() {
         if (replays) tally_.allow(time_is_over ? std::max(options_.transactions, tally_.begun()) : 1'000'000'000);
         else if (tally_.begun() >= tally_.allowed() && tally_.allowed() < options_.transactions)
             tally_.allow(tally_.allowed() + 1);  // slowly on, until the base copy is done
-        if (next != faults_.end() && tally_.begun() >= next->at && (!next->ends_snapshot() || schema_is_dumped())) {
+        if (next != faults_.end() && tally_.begun() >= next->at && (!next->ends_snapshot() || snapshot_may_end())) {
             do_fault(*next++);
             continue;
         }

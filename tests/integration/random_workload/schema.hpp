@@ -95,7 +95,7 @@ struct Schema {
     std::vector<std::string> sql;  ///< what makes it, in order
     std::vector<Table> tables;
     std::vector<std::string> sequences;
-    bool has_aggregates = false;
+    bool has_hypertables = false, has_aggregates = false;
     bool binary = false;  ///< no column is of a type whose changes have to travel as text
 };
 

@@ -8,7 +8,7 @@ namespace tslive::random_workload {
 /// How far a migration is, as far as a source with TimescaleDB has to know.
 enum class Phase {
     before,    ///< the snapshot
-    snapshot,  ///< it is being taken
+    snapshot,  ///< it is being taken, and the schema dumped as it shows it
     copying,   ///< rows
     replaying,
 };
@@ -16,7 +16,8 @@ enum class Phase {
 /// When a statement may run. TimescaleDB moves rows in ways that a snapshot does not see (CASES H).
 enum class When {
     always,
-    settled,            ///< not while the snapshot is taken: settings of the source are changed then, for new sessions
+    settled,  ///< not while the snapshot is taken: settings of the source are changed then, for new sessions, and what
+              ///< goes cannot be dumped
     outside_base_copy,  ///< nor while rows are copied
 };
 

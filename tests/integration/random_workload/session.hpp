@@ -135,18 +135,24 @@ private:
                 auto connection = database_.connect("writer");
                 connection.exec(settings);
                 end_prepared(connection);
-                const auto settled = [&] { return phases_.now() >= Phase::copying; };
-                const bool connected_since = settled();
                 // Settings that a migration makes for the source's database reach new sessions.
-                while (!stop.stop_requested() && settled() == connected_since) {
+                bool connected_since = phases_.now() >= Phase::copying;
+                while (!stop.stop_requested()) {
                     if (!tally_.begin_one()) {
                         std::this_thread::sleep_for(std::chrono::milliseconds{2});
                         continue;
                     }
-                    run_transaction(connection, maker_.transaction());
+                    auto script = maker_.transaction();
+                    const Phases::Visit visit{phases_};
+                    if ((visit.phase() >= Phase::copying) != connected_since) {
+                        connection = database_.connect("writer");
+                        connection.exec(settings);
+                        connected_since = !connected_since;
+                    }
+                    run_transaction(connection, script, visit.phase());
                     std::this_thread::sleep_for(pause);
                 }
-                if (stop.stop_requested()) return;
+                return;
             } catch (const Error& error) {
                 if (error.recovery() == Recovery::operator_action) return tally_.failed(error);
                 std::this_thread::sleep_for(std::chrono::milliseconds{20});
@@ -162,10 +168,9 @@ private:
             connection.exec("ROLLBACK PREPARED " + prepared_name());
     }
 
-    void run_transaction(pg::Connection& connection, const Script& script) {
+    void run_transaction(pg::Connection& connection, const Script& script, Phase phase) {
         std::vector<std::pair<std::string, RowCounts>> savepoints;
         RowCounts rows;
-        const Phases::Visit visit{phases_};
         if (!script.begin.empty()) connection.exec(script.begin);
         for (const auto& statement : script.statements) {
             // After a failure its savepoint is gone, or was never made.
@@ -176,7 +181,7 @@ private:
             if ((statement.kind == Statement::Kind::release || statement.kind == Statement::Kind::rollback_to) &&
                 !known())
                 continue;
-            if (!may_run(statement.when, visit.phase())) continue;
+            if (!may_run(statement.when, phase)) continue;
             if (!run_statement(connection, statement, rows)) {
                 if (savepoints.empty()) return give_up(connection, script);
                 connection.exec("ROLLBACK TO SAVEPOINT " + savepoints.back().first);

@@ -57,10 +57,10 @@ private:
     [[nodiscard]] std::string update_of_key(const Table& table);
     [[nodiscard]] std::string swap_of_places(const Table& table);
     [[nodiscard]] std::string remove(const Table& table);
-    [[nodiscard]] std::string truncate();
+    void add_truncate(Script& script);
     [[nodiscard]] std::string block_with_handlers(const Table& table);
     [[nodiscard]] std::string aside(const Table& table);
-    [[nodiscard]] std::string maintenance();
+    void add_maintenance(Script& script);
     void add_remove_and_insert(Script& script, const Table& table);
 
     void add_statement_on_hypertable(Script& script, const Table& table);
@@ -103,7 +103,7 @@ private:
 inline Script StatementMaker::transaction() {
     Script script;
     if (chance_.one_in(80)) {
-        add(script, maintenance());
+        add_maintenance(script);
         return script;
     }
     if (schema_->has_aggregates && chance_.one_in(20)) {
@@ -148,7 +148,7 @@ inline void StatementMaker::add_statements(Script& script, int depth) {
 
 inline void StatementMaker::add_statement(Script& script) {
     const auto& table = chance_.pick(schema_->tables);
-    if (chance_.one_in(90)) return add(script, truncate());
+    if (chance_.one_in(90)) return add_truncate(script);
     if (chance_.one_in(14)) return add(script, aside(table));
     if (chance_.one_in(40)) return add(script, block_with_handlers(table));
     if (table.changes == Changes::inserts_only)

@@ -4,16 +4,20 @@ namespace tslive::random_workload {
 
 // Statements on whole tables, and such as change no row.
 
-inline std::string StatementMaker::truncate() {
+inline void StatementMaker::add_truncate(Script& script) {
+    bool drops_chunks = false;
     const auto one = [&] {
         const auto& table = chance_.pick(schema_->tables);
+        drops_chunks = drops_chunks || table.hypertable;
         if (!table.partitions.empty() && chance_.one_in(2)) return chance_.pick(table.partitions);
         return (table.has_children && chance_.one_in(2) ? "ONLY " : "") + table.name;
     };
     auto list = one();
     while (chance_.one_in(3)) list += ", " + one();
-    return fmt::format("TRUNCATE {}{}{}", list, chance_.one_in(3) ? " RESTART IDENTITY" : "",
-                       chance_.one_in(5) ? "" : " CASCADE");
+    const bool cascades = !chance_.one_in(5);
+    const auto* restart = chance_.one_in(3) ? " RESTART IDENTITY" : "";
+    add(script, fmt::format("TRUNCATE {}{}{}", list, restart, cascades ? " CASCADE" : ""),
+        schema_->has_hypertables && (drops_chunks || cascades) ? When::settled : When::always);
 }
 
 /// What changes no row.
@@ -33,11 +37,13 @@ inline std::string StatementMaker::aside(const Table& table) {
 }
 
 /// What moves rows and changes none; outside of transactions.
-inline std::string StatementMaker::maintenance() {
+inline void StatementMaker::add_maintenance(Script& script) {
     const auto& table = chance_.pick(schema_->tables);
     const auto name = table.partitions.empty() ? table.name : chance_.pick(table.partitions);
-    return fmt::format("{} {}", chance_.pick({"VACUUM FULL", "VACUUM", "ANALYZE", "REINDEX TABLE", "VACUUM (FREEZE)"}),
-                       name);
+    add(script,
+        fmt::format("{} {}", chance_.pick({"VACUUM FULL", "VACUUM", "ANALYZE", "REINDEX TABLE", "VACUUM (FREEZE)"}),
+                    name),
+        table.hypertable ? When::outside_base_copy : When::always);
 }
 
 }  // namespace tslive::random_workload

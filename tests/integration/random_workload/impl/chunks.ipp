@@ -49,7 +49,8 @@ inline void StatementMaker::add_drop_and_insert(Script& script, const Table& tab
     const auto first = number_of_a_row(table), chunks = chance_.skewed(1, 4);
     add(script,
         fmt::format("SELECT public.drop_chunks({}, newer_than => {}, older_than => {})", pg::quote_literal(table.name),
-                    hypertable.time_of(first), hypertable.time_of(first + (chunks + 1) * hypertable.rows_per_chunk)));
+                    hypertable.time_of(first), hypertable.time_of(first + (chunks + 1) * hypertable.rows_per_chunk)),
+        When::settled);
     if (chance_.one_in(2)) add(script, insert(table, first, row_count(table), true));
 }
 

@@ -7,6 +7,7 @@ namespace tslive::random_workload {
 inline void SchemaMaker::add_hypertable() {
     Draft draft{.table = {.name = table_name("hyper"), .numbers = chance_.pick({20, 60, 200, 500})}};
     draft.table.hypertable.emplace();
+    made_.has_hypertables = true;
     draw_dimensions(draft);
     draw_identity_of_hypertable(draft);
     draw_special_columns(draft);

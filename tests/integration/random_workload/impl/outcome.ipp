@@ -48,6 +48,12 @@ inline std::string Run::line(double seconds, bool equal) const {
         done_.empty() ? "none" : fmt::format("{}", fmt::join(done_, ", ")), refused.empty() ? " none" : refused);
 }
 
+inline std::string Run::traced() const {
+    const auto found = migration_.pair.source.rows(
+        "SELECT lsn, xid, data FROM pg_logical_slot_peek_changes('trace', NULL, NULL, 'include-timestamp', 'on')");
+    return fmt::format("{}", fmt::join(found, "\n"));
+}
+
 /// Everything there is, servers shut down, under `keep_in`. @returns where
 inline std::filesystem::path Run::keep(const std::string& failure) {
     sessions_.clear();
@@ -61,6 +67,11 @@ inline std::filesystem::path Run::keep(const std::string& failure) {
     write("failure", failure + "\n\n" + command_to_repeat(options_) + "\n");
     write("schema.sql", fmt::format("{};\n", fmt::join(schema_.sql, ";\n")));
     auto& pair = migration_.pair;
+    try {
+        if (options_.traces) write("changes", traced());
+    } catch (const std::exception& error) {
+        write("no-changes", error.what());
+    }
     if (migration_.snapshot) write("ts-snapshot.output", migration_.snapshot->output());
     if (migration_.migrate) {
         migration_.migrate->kill_9();
