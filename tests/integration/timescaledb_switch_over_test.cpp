@@ -94,6 +94,9 @@ TEST_F(TimescaleSwitchOver, WhatIsStaleOnTheSourceIsRefreshedOnTheTarget) {
     const auto catalogs = TimescaleCompareOptions{.information = false};
     const auto difference = compare_timescaledb(source(), target(), catalogs).report();
     EXPECT_THAT(difference, testing::Not(testing::HasSubstr("catalog"))) << difference;
+    // Compressed continuous aggregates cannot be refreshed where compressed rows cannot be changed.
+    if (!release.dml_on_compressed())
+        on_both("SELECT decompress_chunk(c, true) FROM show_chunks('app.\"Met daily\"') c");
     for (const auto* database : {&source(), &target()})
         for (const auto* cagg : {"cond_h", "cond_d", "app.\"Met daily\"", "itab_s"})
             database->sql(fmt::format("CALL refresh_continuous_aggregate('{}', NULL, NULL)", cagg));
@@ -101,6 +104,7 @@ TEST_F(TimescaleSwitchOver, WhatIsStaleOnTheSourceIsRefreshedOnTheTarget) {
 }
 
 TEST_F(TimescaleSwitchOver, AContinuousAggregateThatTheTargetLacksIsNamed) {
+    migration->pair.clean()->expect_exit(0);  // from 2.20 on no hypertable is made of a table that is published
     source().sql(
         "CREATE MATERIALIZED VIEW later WITH (timescaledb.continuous) AS SELECT time_bucket('1 hour', ts) AS b, "
         "count(*) FROM cond GROUP BY 1 WITH NO DATA");
@@ -118,10 +122,15 @@ TEST_F(TimescaleSwitchOver, RangesThatTheSourceHasDroppedGo) {
     source().sql("SELECT drop_chunks('itab', newer_than => 300)");
     source().sql("SELECT set_chunk_time_interval('itab', 50)");
     source().sql("INSERT INTO itab SELECT n, n % 7 FROM generate_series(300, 349) n");  // as the target has them
+    // Some releases go on with the ranges that there were.
+    const bool smaller = source().holds(
+        "SELECT NOT EXISTS (SELECT FROM timescaledb_information.chunks WHERE hypertable_name = 'itab' AND "
+        "range_start_integer <= 350 AND range_end_integer > 350)");
+    if (!smaller) source().sql("INSERT INTO itab VALUES (350, 0)");
 
     const auto report = timescale::reconcile_ranges(*there, *here, release);
     EXPECT_THAT(report.dropped, testing::Contains(testing::HasSubstr("\"Met\"")));
-    EXPECT_EQ(report.deleted_rows, 1);  // 350: it was in the range of a chunk that is smaller now
+    EXPECT_EQ(report.deleted_rows, smaller ? 1 : 0);  // 350: it was in the range of a chunk that is smaller now
     EXPECT_THAT(report.unclear, testing::IsEmpty());
     EXPECT_THAT(report.only_on_source, testing::IsEmpty());
     const TimescaleCompareOptions rows{.schema = false,
