@@ -1,12 +1,15 @@
+#include <future>
 #include <thread>
 
 #include "integration/support/migration.hpp"
 #include "integration/support/timescale.hpp"
 #include "tslive/migrate/source_watch.hpp"
+#include "tslive/migrate/undo.hpp"
 #include "tslive/state/store.hpp"
 #include "tslive/timescale/installation.hpp"
 #include "tslive/timescale/source_identities.hpp"
 #include "tslive/timescale/source_jobs.hpp"
+#include "tslive/timescale/source_settings.hpp"
 
 namespace tslive::harness {
 namespace {
@@ -111,6 +114,53 @@ protected:
             "UNION ALL SELECT 'publication ' || pubname FROM pg_publication ORDER BY 1",
             jobs_table()));
     }
+    /// The watch over the source, as ts-migrate runs it.
+    class Watch {
+    public:
+        explicit Watch(const Pair& pair) : store_(state::Store::open({pair.dir})) {
+            options_.dir = pair.dir;
+            options_.source = pair.source.uri();
+            options_.target = pair.target.uri();
+            thread_ = std::jthread([this](const std::stop_token& stop) {
+                const migrate::Operator nobody{};
+                const migrate::Context context{.options = options_,
+                                               .ends = migrate::parse_ends(options_),
+                                               .layout = {options_.dir},
+                                               .store = store_,
+                                               .user = nobody,
+                                               .names = {store_.migration().id},
+                                               .consistent_point = {},
+                                               .skip_data = {}};
+                try {
+                    migrate::SourceWatch(context).run(stop);
+                } catch (const std::exception& error) {
+                    failure_.set_value(error.what());
+                    return;
+                }
+                failure_.set_value("");
+            });
+        }
+        /// @returns why it ended by itself; empty: it did not
+        [[nodiscard]] std::string stop() {
+            thread_.request_stop();
+            return failure_.get_future().get();
+        }
+        [[nodiscard]] std::string wait_for_failure() { return failure_.get_future().get(); }
+
+    private:
+        migrate::MigrateOptions options_;
+        state::Store store_;
+        std::promise<std::string> failure_;
+        std::jthread thread_;
+    };
+    [[nodiscard]] bool works(std::string_view statement) {
+        try {
+            source().sql(statement);
+            return true;
+        } catch (const pg::ServerError&) {
+            return false;
+        }
+    }
     [[nodiscard]] std::string setting(std::string_view name) {
         auto session = source().connect();
         session.exec("SELECT count(*) FROM keyed");
@@ -200,11 +250,11 @@ TEST_F(TimescaledbSource, sends_changes_of_old_and_new_chunks_to_the_slot) {
 
 TEST_F(TimescaledbSource, a_killed_ts_snapshot_leaves_what_ts_clean_takes_back) {
     const auto before = all_that_may_change();
-    std::vector<std::string> moments{"checks of source and target passed",    "is switched off on the source",
-                                     "Reorder Policy [1002] is switched off", "is given REPLICA IDENTITY",
-                                     "\"it's\" is given REPLICA IDENTITY",    "Creating the replication slot",
-                                     "Snapshot ID created successfully."};
-    if (release_of(source()).direct_batch_delete()) moments.emplace_back("enable_delete_after_compression is on");
+    std::vector<std::string> moments{"is switched off on the source", "Reorder Policy [1002] is switched off",
+                                     "is given REPLICA IDENTITY",     "\"it's\" is given REPLICA IDENTITY",
+                                     "Creating the replication slot", "Snapshot ID created successfully."};
+    if (release_of(source()).direct_batch_delete())
+        moments.emplace_back("enable_delete_after_compression is set to on");
     for (const auto& moment : moments) {
         auto snapshot = migration->pair.snapshot({"--yes"});
         snapshot->wait_for_line(moment);
@@ -302,6 +352,7 @@ TEST_F(TimescaledbSource, gets_its_jobs_back_when_the_rows_are_read) {
     const auto by_hand = source().rows(jobs);
     timescale::resume_jobs(store, connection);
     if (release_of(source()).compression_markers()) {
+        EXPECT_EQ(setting("timescaledb.enable_delete_after_compression"), "off");
         EXPECT_EQ(source().rows(jobs), by_hand) << "each is switched on once";
         give_up();
         clean();
@@ -312,53 +363,97 @@ TEST_F(TimescaledbSource, gets_its_jobs_back_when_the_rows_are_read) {
 TEST_F(TimescaledbSource, a_hypertable_that_loses_its_key_is_given_an_identity_by_the_watch) {
     const auto before = all_that_may_change();
     take_snapshot();
-    auto store = state::Store::open({migration->pair.dir});
-    migrate::MigrateOptions options;
-    options.dir = migration->pair.dir;
-    options.source = source().uri();
-    options.target = migration->pair.target.uri();
-    const migrate::Operator nobody{};
-    const migrate::Context context{.options = options,
-                                   .ends = migrate::parse_ends(options),
-                                   .layout = {options.dir},
-                                   .store = store,
-                                   .user = nobody,
-                                   .names = {store.migration().id},
-                                   .consistent_point = {},
-                                   .skip_data = {}};
-    std::string failure;
-    {
-        std::jthread watch([&](const std::stop_token& stop) {
-            try {
-                migrate::SourceWatch(context).run(stop);
-            } catch (const std::exception& error) {
-                failure = error.what();
-            }
-        });
-        source().sql("ALTER TABLE keyed DROP CONSTRAINT keyed_pkey");
-        eventually("changes of it work again", [&] {
-            try {
-                source().sql("UPDATE keyed SET v = 1 WHERE ts = '2024-01-04 00:00'");
-                return true;
-            } catch (const pg::ServerError&) {
-                return false;
-            }
-        });
-        source().sql("CREATE TABLE \"Own chunks\".later (id int); INSERT INTO \"Own chunks\".later VALUES (1)");
-        eventually("those of a new table in a schema of chunks, too", [&] {
-            try {
-                source().sql("UPDATE \"Own chunks\".later SET id = 2");
-                return true;
-            } catch (const pg::ServerError&) {
-                return false;
-            }
-        });
+    Watch watch(migration->pair);
+    source().sql("ALTER TABLE keyed DROP CONSTRAINT keyed_pkey");
+    eventually("changes of it work again",
+               [&] { return works("UPDATE keyed SET v = 1 WHERE ts = '2024-01-04 00:00'"); });
+    source().sql("CREATE TABLE \"Own chunks\".later (id int); INSERT INTO \"Own chunks\".later VALUES (1)");
+    eventually("those of a new table in a schema of chunks, too",
+               [&] { return works("UPDATE \"Own chunks\".later SET id = 2"); });
+    if (!release_of(source()).refuses_published_hypertables()) {
+        source().sql(
+            "CREATE MATERIALIZED VIEW daily WITH (timescaledb.continuous) AS SELECT time_bucket('1 day', ts) AS "
+            "day, avg(v) FROM keyed GROUP BY 1 WITH NO DATA");
+        eventually("and the refresh of a new continuous aggregate",
+                   [&] { return works("CALL refresh_continuous_aggregate('daily', NULL, NULL)"); });
     }
-    EXPECT_EQ(failure, "");
+    EXPECT_EQ(watch.stop(), "");
     run_the_application();
     give_up();
     clean();
     EXPECT_THAT(difference(before, all_that_may_change()), IsEmpty());
+}
+
+TEST_F(TimescaledbSource, a_chunk_that_leaves_the_published_schemas_stops_the_migration) {
+    source().sql("CREATE SCHEMA elsewhere");
+    take_snapshot();
+    Watch watch(migration->pair);
+    source().sql("ALTER TABLE _timescaledb_internal._hyper_1_1_chunk SET SCHEMA elsewhere");
+    EXPECT_THAT(watch.wait_for_failure(),
+                HasSubstr("elsewhere._hyper_1_1_chunk is a chunk in a schema that had none when the migration began"));
+}
+
+TEST_F(TimescaledbSource, without_alter_system_waits_until_sessions_have_reconnected) {
+    const auto needed = timescale::needed_settings(release_of(source()));
+    if (needed.empty()) GTEST_SKIP() << "no settings are needed before 2.16";
+    const auto before = all_that_may_change();
+    take_snapshot();  // for a journal
+    give_up();
+    clean();
+    source().sql("CREATE ROLE keeper LOGIN; GRANT pg_read_all_stats TO keeper");
+    source().sql(fmt::format("ALTER DATABASE {} OWNER TO keeper", pg::quote_identifier(source().name())));
+    auto store = state::Store::create({migration->pair.dir}, {.id = "00000000",
+                                                              .source = {},
+                                                              .target = {},
+                                                              .slot = "tslive_00000000",
+                                                              .consistent_point = {},
+                                                              .created_at = {}});
+    auto old = std::make_optional(source().connect("old"));
+    const auto keeper = source().as("keeper");
+    std::promise<void> waits;
+    log::add_sink([&waits, said = false](const log::Line& line) mutable {
+        if (said || line.text.find("Let it reconnect") == std::string_view::npos) return;
+        said = true;
+        waits.set_value();
+    });
+    auto done = std::async(std::launch::async, [&] {
+        auto connection = pg::Connection::open(keeper.conninfo(), "settings test");
+        Waiter waiter;
+        timescale::set_needed_settings(needed, keeper.conninfo(), store, connection, waiter);
+    });
+    waits.get_future().get();
+    EXPECT_EQ(setting(needed.back().name), needed.back().value);
+    EXPECT_EQ(done.wait_for(std::chrono::seconds{0}), std::future_status::timeout);
+    old.reset();
+    done.get();
+    log::clear_sinks();
+    auto connection = pg::Connection::open(keeper.conninfo(), "settings test");
+    EXPECT_THAT(migrate::undo_all(store, state::Side::source, connection), IsEmpty());
+    EXPECT_THAT(difference(before, all_that_may_change()), IsEmpty());
+}
+
+/// Where hypertables cannot be given an identity, those with keys are enough.
+TEST(TimescaledbSourceOfOld, with_keys_alone_is_prepared) {
+    TSLIVE_NEEDS_TIMESCALEDB();
+    Migration migration(timescaledb_pair());
+    auto& source = migration.pair.source;
+    create_timescaledb(source);
+    if (release_of(source).replica_identity_of_hypertables()) GTEST_SKIP() << "2.12 and later can";
+    source.sql("CREATE TABLE keyed (ts timestamptz PRIMARY KEY, v float)");
+    source.sql("SELECT create_hypertable('keyed', 'ts')");
+    source.sql(
+        "INSERT INTO keyed VALUES ('2024-01-01', 1); SELECT add_retention_policy('keyed', interval '1000 years')");
+    migration.take_snapshot();
+    source.sql("INSERT INTO keyed VALUES ('2024-02-01', 1)");
+    source.sql("UPDATE keyed SET v = 2");
+    source.sql("DELETE FROM keyed");
+    migration.snapshot->kill_9();
+    migration.pair.clean()->expect_exit(0);
+
+    source.sql("CREATE TABLE bare (ts timestamptz NOT NULL)");
+    source.sql("SELECT create_hypertable('bare', 'ts')");
+    expect_outcome(migration.pair.snapshot({"--yes"}), 3, {"cannot give them one", "public.bare"});
+    expect_untouched(migration.pair);
 }
 
 }  // namespace

@@ -78,10 +78,9 @@ private:
     /// A table in a schema that is published as a whole cannot be taken out: it is given an identity, if it has none (any more).
     /// Until then its UPDATEs and DELETEs were refused, so that none is missing.
     void mend_identities(pg::Connection& source) {
-        const auto& publication = context_.names.publication_identity();
-        const auto published = timescale::published_tables(source, publication);
+        const auto published = timescale::published_tables(source, context_.names.publication_identity());
         timescale::expect_chunks_published(source, published);
-        timescale::give_identities(published, publication, context_.store, source, source.waiter());
+        timescale::give_identities(published, context_.store, source, source.waiter());
     }
 
     void expect_identities(pg::Connection& source) {

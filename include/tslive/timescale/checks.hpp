@@ -41,12 +41,14 @@ inline void add_findings(std::vector<checks::Finding>& findings, checks::detail:
     });
     add("timescaledb.publication", [&] { return detail::check_publication(source); });
     add("timescaledb.replica_identity", [&] { return detail::check_identities(source, release); });
+    add("timescaledb.sessions", [&] { return detail::check_sessions(source); });
     add("timescaledb.compression_markers", [&] { return detail::check_markers(source, release); });
     add("timescaledb.messages", [&] { return judge_messages(source.can, read_compression(source.connection)); });
     add("timescaledb.settings", [&] { return detail::check_settings(source, release); });
     add("timescaledb.direct_compress", [&] { return detail::check_direct_compress(source, release); });
     add("timescaledb.chunks", [&] { return detail::check_kinds(source); });
     add("timescaledb.continuous_aggregates", [&] { return detail::check_continuous_aggregates(source); });
+    add("timescaledb.new_hypertables", [&] { return detail::check_new_hypertables(release); });
     add("timescaledb.jobs", [&] { return detail::check_jobs(source, *found); });
     if (target == nullptr) return;
     add("timescaledb.version", [&] { return detail::check_version(*target, *found); });

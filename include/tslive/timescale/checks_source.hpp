@@ -259,6 +259,26 @@ inline Verdict check_publication(checks::detail::End& source) {
         "replica identity");
 }
 
+/// Whether a job runs, and whether a session works with settings of before, is to be seen in its entry.
+inline Verdict check_sessions(checks::detail::End& source) {
+    if (source.superuser ||
+        source.connection.exec("SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')").boolean(0, 0))
+        return checks::passed("the role may see what sessions and jobs do");
+    return checks::fatal(fmt::format("role {} may not see what other sessions and jobs of the source do", source.role),
+                         fmt::format("GRANT pg_read_all_stats TO {}", pg::quote_identifier(source.role)));
+}
+
+inline Verdict check_new_hypertables(const Release& release) {
+    if (!release.refuses_published_hypertables())
+        return checks::passed("hypertables may be made while tables are published");
+    return checks::note(
+        fmt::format(
+            "TimescaleDB {} refuses to make hypertables and continuous aggregates on the source while its tables "
+            "are published, that is until ts-clean",
+            release.text()),
+        "Make those that will be needed before");
+}
+
 inline Verdict check_jobs(checks::detail::End& source, const Installation& timescaledb) {
     const auto jobs = disturbing_jobs(source.connection, timescaledb);
     if (jobs.empty()) return checks::passed("no job changes chunks");

@@ -50,12 +50,11 @@ struct SourceWork {
 }
 
 /// Each change is journalled before it is made.
-/// @param publication  that will publish UPDATE and DELETE
 /// @throws Stopped
-inline void prepare_source(const SourceWork& work, const pg::ConnInfo& info, std::string_view publication,
-                           state::Store& store, pg::Connection& source, Waiter& waiter) {
+inline void prepare_source(const SourceWork& work, const pg::ConnInfo& info, state::Store& store,
+                           pg::Connection& source, Waiter& waiter) {
     switch_off(disturbing_jobs(source, work.timescaledb), work.timescaledb, store, source, waiter);
-    give_identities(work.published, publication, store, source, waiter);
+    give_identities(work.published, store, source, waiter);
     set_needed_settings(needed_settings(work.timescaledb.release), info, store, source, waiter);
 }
 

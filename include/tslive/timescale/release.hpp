@@ -49,6 +49,8 @@ public:
     [[nodiscard]] constexpr bool direct_compress() const noexcept { return from(2, 21); }
     /// ALTER TABLE … REPLICA IDENTITY on a hypertable reaches its chunks
     [[nodiscard]] constexpr bool replica_identity_of_hypertables() const noexcept { return from(2, 12); }
+    /// create_hypertable() and continuous aggregates are refused for a table that is published, FOR ALL TABLES too
+    [[nodiscard]] constexpr bool refuses_published_hypertables() const noexcept { return from(2, 20); }
     /// What a change makes stale in continuous aggregates is noted by the executor; before, by a trigger
     [[nodiscard]] constexpr bool invalidation_by_executor() const noexcept { return from(2, 23); }
     /// `enable_chunk_auto_publication`: a new chunk joins the publications of its hypertable

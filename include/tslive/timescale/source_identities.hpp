@@ -144,35 +144,27 @@ namespace detail {
 /// application is never kept waiting for more than one lock, and not for longer than the timeout. TimescaleDB's hooks, which would lock
 /// all chunks at once, and refuse compressed hypertables before 2.16, are out of the way; new chunks get what the hypertable has.
 ///
-/// @param clause   what follows ALTER TABLE t REPLICA IDENTITY
-/// @param which    condition on relreplident of those to be changed
-/// @param unless   a publication that must not be there; empty: none
-[[nodiscard]] inline std::string identity_sql(const MissingIdentity& table, const std::string& clause,
-                                              std::string_view which, std::string_view unless) {
+/// @param clause  what follows ALTER TABLE t REPLICA IDENTITY
+/// @param which   condition on relreplident of those to be changed
+/// @param first   statements to begin with
+/// @param chunks  those of a hypertable, too, each by itself
+[[nodiscard]] inline std::string identity_sql(RelationId table, const std::string& clause, std::string_view which,
+                                              std::string_view first, bool chunks) {
     std::string pattern = "ALTER TABLE %s REPLICA IDENTITY ";
     for (const char c : clause) pattern.append(c == '%' ? 2 : 1, c);
-    std::string body = "DECLARE t pg_catalog.regclass; BEGIN ";
-    if (!unless.empty())
-        body += fmt::format(
-            "IF EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = {0}) THEN RAISE EXCEPTION "
-            "'publication % is still there, and without a replica identity UPDATE and DELETE would fail', {0}; END "
-            "IF; ",
-            pg::quote_literal(unless));
-    body += fmt::format(
-        "FOR t IN SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND {which} AND (c.oid = "
-        "{oid}{chunks}) "
-        "ORDER BY c.oid <> {oid} LOOP PERFORM pg_catalog.set_config('lock_timeout', '2s', true){restoring}; "
-        "EXECUTE pg_catalog.format({pattern}, t); COMMIT; END LOOP; END",
-        fmt::arg("which", which), fmt::arg("oid", table.id.value),
-        fmt::arg("chunks",
-                 table.hypertable()
-                     ? fmt::format(" OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent "
-                                   "= {})",
-                                   table.id.value)
-                     : std::string{}),
-        fmt::arg("restoring", table.hypertable() ? ", pg_catalog.set_config('timescaledb.restoring', 'on', true)" : ""),
-        fmt::arg("pattern", pg::quote_literal(pattern)));
-    return "DO " + pg::quote_literal(body);
+    return "DO " +
+           pg::quote_literal(fmt::format(
+               "DECLARE t pg_catalog.regclass; BEGIN {first}FOR t IN SELECT c.oid FROM pg_catalog.pg_class c "
+               "WHERE c.relkind = 'r' AND {which} AND (c.oid = {oid}{chunks}) ORDER BY c.oid <> {oid} "
+               "LOOP PERFORM pg_catalog.set_config('lock_timeout', '2s', true){restoring}; "
+               "EXECUTE pg_catalog.format({pattern}, t); COMMIT; END LOOP; END",
+               fmt::arg("first", first), fmt::arg("which", which), fmt::arg("oid", table.value),
+               fmt::arg("chunks", chunks ? fmt::format(" OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits "
+                                                       "WHERE inhparent = {})",
+                                                       table.value)
+                                         : std::string{}),
+               fmt::arg("restoring", chunks ? ", pg_catalog.set_config('timescaledb.restoring', 'on', true)" : ""),
+               fmt::arg("pattern", pg::quote_literal(pattern))));
 }
 
 /// Who holds locks on the table or its chunks.
@@ -192,26 +184,28 @@ inline void log_lock_holders(pg::Connection& source, const MissingIdentity& tabl
 
 }  // namespace detail
 
-/// Takes an identity back. Harmless to repeat, and when it was never given; refuses while the table is published.
-[[nodiscard]] inline std::string restore_identity_sql(const MissingIdentity& table, std::string_view publication) {
+/// Takes an identity back. Harmless to repeat, and when it was never given; refuses while a migration publishes the table.
+[[nodiscard]] inline std::string restore_identity_sql(const MissingIdentity& table) {
     const auto clause = table.before == 'n'          ? std::string{"NOTHING"}
                         : table.index_before.empty() ? std::string{"DEFAULT"}
                                                      : "USING INDEX " + pg::quote_identifier(table.index_before);
-    return detail::identity_sql(table, clause, table.index.empty() ? "c.relreplident = 'f'" : "c.relreplident = 'i'",
-                                publication);
+    constexpr std::string_view guard =
+        "IF EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname ~ '^tslive_[0-9a-f]{8}_identity$') THEN RAISE "
+        "EXCEPTION 'a publication of ts-live is still there, and without a replica identity UPDATE and DELETE would "
+        "fail'; END IF; ";
+    // An index has another name on each chunk, which TimescaleDB knows.
+    return detail::identity_sql(table.id, clause, table.index.empty() ? "c.relreplident = 'f'" : "c.relreplident = 'i'",
+                                guard, table.hypertable() && table.index_before.empty());
 }
 
 /// Gives the table its identity, journalled before. Waits for locks visibly, a short time each. Not in a transaction.
-/// @param publication  that it is, or will be, in
 /// @throws Stopped
-inline void give_identity(const MissingIdentity& table, std::string_view publication, state::Store& store,
-                          pg::Connection& source, Waiter& waiter) {
+inline void give_identity(const MissingIdentity& table, state::Store& store, pg::Connection& source, Waiter& waiter) {
     constexpr std::chrono::seconds rest{1};
-    store.journal(state::Side::source, fmt::format("replica identity of {}", table.name),
-                  restore_identity_sql(table, publication));
-    const auto sql =
-        detail::identity_sql(table, table.index.empty() ? "FULL" : "USING INDEX " + pg::quote_identifier(table.index),
-                             table.index.empty() ? "c.relreplident <> 'f'" : "c.relreplident <> 'i'", {});
+    store.journal(state::Side::source, fmt::format("replica identity of {}", table.name), restore_identity_sql(table));
+    const auto sql = detail::identity_sql(
+        table.id, table.index.empty() ? "FULL" : "USING INDEX " + pg::quote_identifier(table.index),
+        table.index.empty() ? "c.relreplident <> 'f'" : "c.relreplident <> 'i'", {}, table.hypertable());
     for (;;) {
         try {
             source.exec(sql);
@@ -227,8 +221,8 @@ inline void give_identity(const MissingIdentity& table, std::string_view publica
 
 /// All of them, until none is left: a chunk may have been made meanwhile.
 /// @throws Error  (operator_action) when some cannot be given one
-inline void give_identities(const PublishedTables& published, std::string_view publication, state::Store& store,
-                            pg::Connection& source, Waiter& waiter) {
+inline void give_identities(const PublishedTables& published, state::Store& store, pg::Connection& source,
+                            Waiter& waiter) {
     constexpr int most_rounds = 5;
     for (int round = 0;; ++round) {
         const auto missing = missing_identities(source, published);
@@ -240,7 +234,7 @@ inline void give_identities(const PublishedTables& published, std::string_view p
         for (const auto& table : missing) {
             log::info("{} is given REPLICA IDENTITY {} on the source, until ts-clean", table.name,
                       table.index.empty() ? "FULL" : "USING INDEX");
-            give_identity(table, publication, store, source, waiter);
+            give_identity(table, store, source, waiter);
         }
     }
 }

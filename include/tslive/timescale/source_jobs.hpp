@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -17,6 +18,7 @@
 #include "tslive/pg/connection.hpp"
 #include "tslive/state/store.hpp"
 #include "tslive/timescale/installation.hpp"
+#include "tslive/timescale/source_settings.hpp"
 
 /// Jobs of the source that would change what the snapshot shows while it is copied: compressing, dropping and rewriting chunks is not
 /// MVCC. They are switched off before the slot is made, and on again when the rows are read.
@@ -43,19 +45,15 @@ struct Job {
 /// How their entries in the undo journal begin.
 inline constexpr std::string_view job_entry = "job switched off: ";
 
-/// Of the jobs, those that run now: id to process. A worker holds an advisory lock of its job's id from beginning to end.
+/// Of the jobs, those that run now: id to process. A worker's type is its job's name.
 [[nodiscard]] inline std::map<std::int32_t, std::string> running(pg::Connection& source, const std::vector<Job>& jobs) {
-    constexpr int job_lock = 29749;  // the last field of the lock's tag, in all releases
-    std::vector<std::int32_t> ids;
-    for (const auto& job : jobs) ids.push_back(job.id);
     const auto rows = source.exec(
-        fmt::format("SELECT l.classid, max(l.pid) FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' "
-                    "AND l.objsubid = {} AND l.granted AND l.classid = ANY ($1::pg_catalog.oid[]) AND l.database = "
-                    "(SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) GROUP BY 1",
-                    job_lock),
-        pg::Params{}.text(fmt::format("{{{}}}", fmt::join(ids, ","))));
+        "SELECT backend_type, pid FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() "
+        "AND backend_type <> 'client backend'");
     std::map<std::int32_t, std::string> found;
-    for (int row = 0; row < rows.rows(); ++row) found.emplace(rows.number<std::int32_t>(row, 0), rows.text(row, 1));
+    for (int row = 0; row < rows.rows(); ++row)
+        for (const auto& job : jobs)
+            if (job.name == rows.at(row, 0)) found.emplace(job.id, rows.text(row, 1));
     return found;
 }
 
@@ -64,7 +62,7 @@ inline constexpr std::string_view job_entry = "job switched off: ";
 /// @throws Stopped
 inline void switch_off(const std::vector<Job>& jobs, const Installation& timescaledb, state::Store& store,
                        pg::Connection& source, Waiter& waiter) {
-    // A worker that was started just before its job was switched off takes its lock a moment later.
+    // A worker that was started just before its job was switched off is to be seen a moment later.
     constexpr std::chrono::milliseconds look_every{250};
     constexpr int quiet_looks = 3;
     constexpr std::chrono::seconds say_every{5};
@@ -97,33 +95,54 @@ inline void switch_off(const std::vector<Job>& jobs, const Installation& timesca
     }
 }
 
-/// Switches on what switch_off() switched off. Harmless to repeat. What cannot be now stays in the journal for the clean command.
+namespace detail {
+
+/// What cannot be undone now stays in the journal for the clean command.
+/// @returns whether there was something
+inline bool undo_entries(std::string_view prefix, std::string_view done, state::Store& store, pg::Connection& source) {
+    bool any = false;
+    for (const auto& entry : store.pending_undo(state::Side::source)) {
+        if (!entry.what.starts_with(prefix)) continue;
+        any = true;
+        try {
+            source.exec(entry.undo_sql);
+            store.undone(entry.id);
+            log::info("{}: undone on the source, {}", entry.what, done);
+        } catch (const pg::ServerError& error) {
+            if (error.recovery() == Recovery::reconnect) throw;
+            log::warning("{}: could not be undone on the source; the clean command tries once more: {}", entry.what,
+                         error.what());
+        }
+    }
+    return any;
+}
+
+}  // namespace detail
+
+/// Switches on what switch_off() switched off, and takes back the setting that only the snapshot needs. Harmless to repeat.
 ///
 /// Where TimescaleDB does not mark what compression writes, recompressing a chunk looks like deleting its rows: there the jobs stay off
 /// until the clean command.
 inline void resume_jobs(state::Store& store, pg::Connection& source) {
-    std::vector<state::UndoEntry> jobs;
-    for (auto& entry : store.pending_undo(state::Side::source))
-        if (entry.what.starts_with(job_entry)) jobs.push_back(std::move(entry));
-    if (jobs.empty()) return;
+    constexpr std::string_view done = "since the rows are read";
+    if (detail::undo_entries(fmt::format("{}{}", setting_entry, delete_after_compression), done, store, source)) {
+        try {
+            source.exec("SELECT pg_catalog.pg_reload_conf()");
+        } catch (const pg::ServerError& error) {  // not for us where the setting is the database's
+            if (error.state() != pg::sqlstate::insufficient_privilege) throw;
+        }
+    }
+    const auto entries = store.pending_undo(state::Side::source);
+    const auto jobs = std::ranges::count_if(entries, [](const auto& e) { return e.what.starts_with(job_entry); });
+    if (jobs == 0) return;
     if (const auto timescaledb = installation(source); timescaledb && !timescaledb->release.compression_markers()) {
         log::warning(
             "{} jobs of the source stay switched off until the clean command: TimescaleDB {} does not mark what "
             "compression writes, which would be taken for changes of rows",
-            jobs.size(), timescaledb->version);
+            jobs, timescaledb->version);
         return;
     }
-    for (const auto& entry : jobs) {
-        try {
-            source.exec(entry.undo_sql);
-            store.undone(entry.id);
-            log::info("Job {} is switched on again on the source", entry.what.substr(job_entry.size()));
-        } catch (const pg::ServerError& error) {
-            if (error.recovery() == Recovery::reconnect) throw;
-            log::warning("Job {} could not be switched on again on the source, the clean command tries once more: {}",
-                         entry.what.substr(job_entry.size()), error.what());
-        }
-    }
+    detail::undo_entries(job_entry, done, store, source);
 }
 
 }  // namespace tslive::timescale

@@ -21,11 +21,14 @@
 /// Settings of the source under which everything that happens to rows is in the WAL, row by row.
 namespace tslive::timescale {
 
-/// One that has to have a value during the migration.
+/// One that has to have a value during the migration, or while rows are copied.
 struct NeededSetting {
     std::string_view name, value;
     std::string_view otherwise;  ///< what happens with another value
 };
+
+/// Needed as long as the snapshot is: it makes compression write each row that it moves to the WAL.
+inline constexpr std::string_view delete_after_compression = "timescaledb.enable_delete_after_compression";
 
 [[nodiscard]] inline std::vector<NeededSetting> needed_settings(const Release& release) {
     std::vector<NeededSetting> needed;
@@ -33,7 +36,7 @@ struct NeededSetting {
         needed.push_back({"timescaledb.enable_compressed_direct_batch_delete", "off",
                           "a DELETE of whole compressed batches leaves nothing in the WAL that names their rows"});
     if (release.delete_after_compression())
-        needed.push_back({"timescaledb.enable_delete_after_compression", "on",
+        needed.push_back({delete_after_compression, "on",
                           "the rows of a chunk that is compressed meanwhile vanish from the snapshot"});
     return needed;
 }
@@ -72,6 +75,9 @@ struct SettingOverride {
     return found;
 }
 
+/// How entries of settings in the undo journal begin.
+inline constexpr std::string_view setting_entry = "setting of ";
+
 /// Any way to write a boolean that the server takes.
 [[nodiscard]] inline bool same_switch(std::string_view value, std::string_view wanted) {
     std::string lower;
@@ -104,7 +110,7 @@ inline bool set_for_instance(const NeededSetting& setting, state::Store& store, 
             "AND sourcefile = pg_catalog.current_setting('data_directory') || '/postgresql.auto.conf'",
             pg::Params{}.text(setting.name));
         if (!row.empty()) before = row.text(0, 0);
-        entry = store.journal(state::Side::source, fmt::format("setting {}", setting.name),
+        entry = store.journal(state::Side::source, fmt::format("{}{}", setting_entry, setting.name),
                               before ? fmt::format("ALTER SYSTEM SET {} = {}", setting.name, pg::quote_literal(*before))
                                      : fmt::format("ALTER SYSTEM RESET {}", setting.name));
         source.exec(fmt::format("ALTER SYSTEM SET {} = {}", setting.name, pg::quote_literal(setting.value)));
@@ -138,6 +144,11 @@ void wait_for_sessions(std::string_view remedy, Waiter& waiter, Sessions&& sessi
         }
         if (!waiter.sleep(look_every)) throw Stopped{};
     }
+}
+
+/// Only deleting from compressed chunks asks for a setting at a moment that matters.
+[[nodiscard]] inline bool has_compression(pg::Connection& source) {
+    return !source.exec("SELECT FROM _timescaledb_catalog.hypertable WHERE compression_state = 1 LIMIT 1").empty();
 }
 
 /// A statement that began before the server told its session of new settings works with the old ones to its end.
@@ -192,13 +203,14 @@ inline void set_needed_settings(const std::vector<NeededSetting>& needed, const 
             instance = true;
         } else {
             const auto name = pg::quote_identifier(source.exec("SELECT pg_catalog.current_database()").text(0, 0));
-            store.journal(state::Side::source, fmt::format("setting {} of the database", setting.name),
+            store.journal(state::Side::source, fmt::format("{}{}", setting_entry, setting.name),
                           fmt::format("ALTER DATABASE {} RESET {}", name, setting.name));
             source.exec(
                 fmt::format("ALTER DATABASE {} SET {} = {}", name, setting.name, pg::quote_literal(setting.value)));
             database = true;
         }
-        log::info("{} is {} on the source until ts-clean", setting.name, setting.value);
+        log::info("{} is set to {} on the source {}", setting.name, setting.value,
+                  setting.name == delete_after_compression ? "until the rows are read" : "until ts-clean");
     }
     if (instance) source.exec("SELECT pg_catalog.pg_reload_conf()");
     else store.undone(reload);
@@ -215,6 +227,7 @@ inline void set_needed_settings(const std::vector<NeededSetting>& needed, const 
                             "Is it given on the server's command line? Set it there, then run the same command again");
             if (!waiter.sleep(look_every)) throw Stopped{};
         }
+    if (!detail::has_compression(source)) return;
     // The server forks sessions after it has told the others, so that by now all know.
     detail::wait_for_statements(source, waiter);
     if (database) detail::wait_for_old_sessions(source, waiter);

@@ -269,7 +269,7 @@ inline void take_snapshot(const SnapshotOptions& options, const Operator& user, 
                                 .created_at = source.exec("SELECT now()").text(0, 0)});
     auto& store = fresh.store();
     Waiter waiter(stop);
-    if (work) timescale::prepare_source(*work, ends.source, names.publication_identity(), store, source, waiter);
+    if (work) timescale::prepare_source(*work, ends.source, store, source, waiter);
     for (const auto& publication : {names.publication_all(), names.publication_identity()})
         store.journal(state::Side::source, "publication " + publication, snapshot::drop_publication_sql(publication));
     snapshot::create_publications(source, names, detail::plan_publications(source, work));
