@@ -142,6 +142,7 @@
 #include "tslive/timescale/incompatible.hpp"
 #include "tslive/timescale/installation.hpp"
 #include "tslive/timescale/policies.hpp"
+#include "tslive/timescale/premade_chunks.hpp"
 #include "tslive/timescale/release.hpp"
 #include "tslive/timescale/target_hypertables.hpp"
 #include "tslive/timescale/source_identities.hpp"

@@ -333,6 +333,45 @@ TEST_F(FromPostgresql, compression_and_retention_begin_at_the_switch_over) {
     expect_same({"public.conditions"});
 }
 
+TEST_F(FromPostgresql, compression_that_the_target_refuses_is_told_before_the_replay_and_does_not_hold_up_the_end) {
+    source().sql(conditions);
+    source().sql("ALTER TABLE public.conditions ADD CONSTRAINT apart EXCLUDE USING btree (ts WITH =, device WITH =)");
+    create_timescaledb(target());
+    migration.take_snapshot();
+    migration.start(with_file("hypertable public.conditions\n time ts\n segmentby device\n retention 1000000 days\n"));
+    migration.migrate->wait_for_line(
+        "the target refuses what is to be set at the switch-over: compression of public.conditions");
+    migration.wait_until_caught_up();
+    migration.switch_over();
+    EXPECT_TRUE(migration.migrate->has_said("The target refuses to set compression or retention"));
+    EXPECT_TRUE(
+        migration.migrate->has_said("To be set with: ALTER TABLE \"public\".\"conditions\" SET (timescaledb.compress"));
+    EXPECT_EQ(target().number("SELECT count(*) FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention'"),
+              1);
+    expect_same({"public.conditions"});
+}
+
+TEST_F(FromPostgresql, a_file_that_the_target_refuses_may_be_corrected) {
+    source().sql(conditions);
+    create_timescaledb(target());
+    migration.take_snapshot();
+    // Only the target knows that a column cannot be both.
+    migration.start(with_file("hypertable public.conditions\n time ts\n segmentby device\n orderby device\n"));
+    migration.migrate->expect_exit(3);
+    EXPECT_TRUE(migration.migrate->has_said("compression of public.conditions"));
+    migration.resume(with_file("hypertable public.conditions\n time device\n chunk_interval 10\n segmentby note\n"));
+    migration.migrate->expect_exit(3);
+    EXPECT_TRUE(migration.migrate->has_said(
+        "public.conditions is a hypertable on the target already, partitioned by ts and not by device"));
+    migration.resume(with_file("hypertable public.conditions\n time ts\n segmentby device\n orderby note\n"));
+    migration.wait_until_caught_up();
+    migration.switch_over();
+    expect_same({"public.conditions"});
+    EXPECT_THAT(target().rows("SELECT attname, segmentby_column_index, orderby_column_index FROM "
+                              "timescaledb_information.compression_settings WHERE attname <> 'ts' ORDER BY 1"),
+                ElementsAre("device|1|", "note||1"));
+}
+
 TEST_F(FromPostgresql, what_the_user_makes_at_the_prompt_is_set_right_until_the_end) {
     source().sql(conditions);
     source().sql("CREATE INDEX conditions_ts_idx ON public.conditions (ts, device)");
@@ -510,6 +549,39 @@ TEST_F(FromPostgresql, large_tables_go_through_the_root_in_parts_and_rewritten_o
     migration.switch_over();
     expect_same({"public.large", "public.rewritten"});
     EXPECT_EQ(chunks("public.large"), 14);
+}
+
+TEST_F(FromPostgresql, chunks_are_made_before_the_rows_where_several_sessions_copy_them) {
+    source().sql(
+        "CREATE TABLE public.large (ts timestamptz NOT NULL, \"Dev\" text, filler text);"
+        "INSERT INTO public.large SELECT '1969-12-20'::timestamptz + g * interval '1 minute', 'd' || g % 50, "
+        "repeat('x', "
+        "200) FROM generate_series(1, 20000) g;"
+        "CREATE TABLE public.numbers (t int NOT NULL, filler text) WITH (autovacuum_enabled = off);"
+        "INSERT INTO public.numbers SELECT g - 5000, repeat('x', 200) FROM generate_series(1, 10000) g;"
+        "CREATE TABLE public.days (day date NOT NULL, filler text);"
+        "INSERT INTO public.days SELECT '2024-01-01'::date + g / 1000, repeat('x', 200) FROM generate_series(0, 9999) "
+        "g;"
+        "ANALYZE public.large, public.days");
+    create_timescaledb(target());
+    migration.take_snapshot();
+    migration.start(
+        with_file("hypertable public.large\n time ts\n chunk_interval 1 day\n space \"Dev\" 3\n"
+                  "hypertable public.numbers\n time t\n chunk_interval 1000\n"
+                  "hypertable public.days\n time day\n chunk_interval 1 day\n",
+                  {"--split-tables-larger-than", "1MB", "--table-jobs", "4"}));
+    migration.migrate->wait_for_match("[0-9]+ chunks of public.large made");
+    migration.wait_until_caught_up();
+    EXPECT_TRUE(migration.migrate->has_said("42 chunks of public.large made"));
+    EXPECT_TRUE(migration.migrate->has_said("11 chunks of public.numbers made"));
+    EXPECT_TRUE(migration.migrate->has_said("10 chunks of public.days made"));
+    // The rows found all they needed, and needed all that was made.
+    EXPECT_EQ(chunks("public.large"), 42);
+    EXPECT_EQ(chunks("public.numbers"), 11);
+    EXPECT_EQ(chunks("public.days"), 10);
+    migration.switch_over();
+    expect_same({"public.large", "public.numbers", "public.days"});
+    EXPECT_FALSE(target().holds("SELECT EXISTS (SELECT FROM pg_class WHERE relname LIKE 'chunk_grid%')"));
 }
 
 /// What an application does while it is migrated; each statement a transaction.

@@ -146,6 +146,7 @@ private:
         HypertableSteps hypertables(context_, stop_);
         hypertables.make();
         hypertables.decide();
+        hypertables.make_chunks();
     }
 
     void copy_data() {

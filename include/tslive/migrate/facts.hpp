@@ -30,6 +30,7 @@ inline constexpr std::string_view timescaledb_live = "timescaledb.live";
 inline constexpr std::string_view search_paths = "target.search-paths";
 inline constexpr std::string_view hypertables = "target.hypertables";
 inline constexpr std::string_view left_out = "schema.left-out";
+inline constexpr std::string_view chunks = "target.chunks-made";
 inline constexpr std::string_view large_objects = "copy.large-objects";
 inline constexpr std::string_view rows_read = "copy.rows-read";  ///< nothing needs the snapshot any more
 inline constexpr std::string_view source_jobs = "source.jobs-resumed";

@@ -13,6 +13,8 @@
 #include <fmt/format.h>
 
 #include "tslive/catalog/indexes.hpp"
+#include "tslive/catalog/tables.hpp"
+#include "tslive/copy/options.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
@@ -22,6 +24,7 @@
 #include "tslive/timescale/hypertable_file.hpp"
 #include "tslive/timescale/incompatible.hpp"
 #include "tslive/timescale/policies.hpp"
+#include "tslive/timescale/premade_chunks.hpp"
 #include "tslive/timescale/target_hypertables.hpp"
 
 /// A plain source whose tables become hypertables on the target:
@@ -65,6 +68,22 @@ public:
             }
             add_dependents(objects, source);
             context_.store.set_fact(fact::left_out, save_left_out(objects));
+        });
+    }
+
+    /// Makes chunks for the tables whose rows several sessions will copy at once. @pre no rows are copied yet
+    void make_chunks() {
+        context_.once(step::chunks, stop_, [&] {
+            auto target = open("target");
+            const auto timescaledb = timescale::installation(target);
+            if (!timescaledb || context_.timescaledb) return;
+            auto source = open("source");
+            const auto hypertables = timescale::hypertable_names(target);
+            for (const auto& table : catalog::tables(source))
+                if (table.bytes > context_.options.split_tables_larger_than && hypertables.contains(table.name) &&
+                    std::ranges::find(context_.skip_data, table.name) == context_.skip_data.end())
+                    timescale::premake_chunks(source, target, *timescaledb, table.name,
+                                              copy::helper_schema(context_.names.id));
         });
     }
 

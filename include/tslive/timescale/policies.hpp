@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "tslive/catalog/name.hpp"
 #include "tslive/core/error.hpp"
 #include "tslive/pg/connection.hpp"
 #include "tslive/pg/quote.hpp"
@@ -19,8 +20,9 @@ namespace tslive::timescale {
 
 /// A statement, and what it is for.
 struct PolicyStatement {
-    std::string what;  ///< `compression of public.conditions`
-    std::string sql;   ///< for people and for us; harmless to repeat
+    std::string what;       ///< `compression of public.conditions`
+    std::string sql;        ///< for people and for us
+    bool settings = false;  ///< of compression, which are set once
 };
 
 /// @param kind  of the hypertable's time column
@@ -42,18 +44,21 @@ struct PolicyStatement {
         add("timescaledb.compress_segmentby", segments);
         add("timescaledb.compress_orderby", orders);
         statements.push_back({fmt::format("compression of {}", spec.table),
-                              fmt::format("ALTER TABLE {} SET ({})", spec.table.quoted(), fmt::join(settings, ", "))});
+                              fmt::format("ALTER TABLE {} SET ({})", spec.table.quoted(), fmt::join(settings, ", ")),
+                              true});
     }
     const auto table = pg::quote_literal(spec.table.quoted());
     if (!spec.compress_after.empty())
         statements.push_back(
             {fmt::format("compression policy of {}", spec.table),
              fmt::format("SELECT {}({}, compress_after => {}, if_not_exists => true)",
-                         timescaledb.function("add_compression_policy"), table, span(spec.compress_after))});
+                         timescaledb.function("add_compression_policy"), table, span(spec.compress_after)),
+             false});
     if (!spec.retention.empty())
         statements.push_back({fmt::format("retention policy of {}", spec.table),
                               fmt::format("SELECT {}({}, drop_after => {}, if_not_exists => true)",
-                                          timescaledb.function("add_retention_policy"), table, span(spec.retention))});
+                                          timescaledb.function("add_retention_policy"), table, span(spec.retention)),
+                              false});
     return statements;
 }
 
@@ -89,27 +94,55 @@ enum class PolicyRun {
     real,
 };
 
-/// Sets what the file wants of one hypertable, in one transaction.
-/// @returns what the target refused, with the reason; nothing of the hypertable's statements stays then
-[[nodiscard]] inline std::vector<std::string> set_policies(pg::Connection& target, const Installation& timescaledb,
-                                                           const HypertableSpec& spec, PolicyRun run) {
+namespace detail {
+
+/// Settings of compressed chunks cannot be set again.
+[[nodiscard]] inline bool compression_is_on(pg::Connection& target, const catalog::QualifiedName& table) {
+    const auto found = target.exec(
+        "SELECT compression_state = 1 FROM _timescaledb_catalog.hypertable WHERE schema_name = $1 AND table_name = $2",
+        pg::Params{}.text(table.schema).text(table.name));
+    return !found.empty() && found.boolean(0, 0);
+}
+
+/// Runs the statements one after the other, each as if it were alone. @returns what was refused
+inline std::vector<std::string> run_policy_statements(pg::Connection& target, const HypertableSpec& spec,
+                                                      const std::vector<PolicyStatement>& statements) {
     std::vector<std::string> refused;
-    if (!spec.has_policies()) return refused;
-    const auto statements = policy_statements(timescaledb, spec, detail::time_kind_on(target, timescaledb, spec));
-    target.exec(path_for_policies);
-    pg::Transaction transaction(target);
     for (const auto& statement : statements) {
+        if (statement.settings && compression_is_on(target, spec.table)) continue;  // an earlier run did it
         try {
+            target.exec("SAVEPOINT policy");
             target.exec(statement.sql);
         } catch (const pg::ServerError& error) {
             if (pg::transient(error)) throw;
-            refused.push_back(fmt::format("{}: {}", statement.what, error.what()));
-            transaction.rollback();
-            break;
+            target.exec("ROLLBACK TO SAVEPOINT policy");
+            refused.push_back(fmt::format("{}: {}. To be set with: {};", statement.what, error.what(), statement.sql));
         }
     }
-    if (refused.empty() && run == PolicyRun::real) transaction.commit();
-    else if (refused.empty()) transaction.rollback();
+    return refused;
+}
+
+}  // namespace detail
+
+/// Sets what the file wants of one hypertable, in one transaction. Harmless to repeat.
+/// @returns what the target refused, each with the reason and the statement; the rest is set
+[[nodiscard]] inline std::vector<std::string> set_policies(pg::Connection& target, const Installation& timescaledb,
+                                                           const HypertableSpec& spec, PolicyRun run) {
+    if (!spec.has_policies()) return {};
+    std::vector<PolicyStatement> statements;
+    try {
+        statements = policy_statements(timescaledb, spec, detail::time_kind_on(target, timescaledb, spec));
+    } catch (const pg::ServerError&) {
+        throw;
+    } catch (const Error& error) {  // the column has another name by now
+        if (error.recovery() != Recovery::operator_action) throw;
+        return {fmt::format("compression and retention of {}: {}", spec.table, error.what())};
+    }
+    target.exec(path_for_policies);
+    pg::Transaction transaction(target);
+    auto refused = detail::run_policy_statements(target, spec, statements);
+    if (run == PolicyRun::real) transaction.commit();
+    else transaction.rollback();
     target.exec("SET search_path = ''");
     return refused;
 }
