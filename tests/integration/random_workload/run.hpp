@@ -19,6 +19,7 @@
 
 #include "integration/random_workload/chance.hpp"
 #include "integration/random_workload/faults.hpp"
+#include "integration/random_workload/merged_chunks.hpp"
 #include "integration/random_workload/phases.hpp"
 #include "integration/random_workload/schema.hpp"
 #include "integration/random_workload/schema_maker.hpp"

@@ -47,7 +47,11 @@ private:
         std::string dimensions = {};  ///< arguments of create_hypertable
     };
 
-    std::string name(std::string_view plain) { return pg::quote_identifier(names_.next(plain)); }
+    std::string name(std::string_view plain) {
+        auto next = names_.next(plain);
+        while (short_names_ && next.size() > 20) next = names_.next(plain);
+        return pg::quote_identifier(next);
+    }
     std::string table_name(std::string_view plain) { return chance_.pick(schemas_) + '.' + name(plain); }
 
     void add_table();
@@ -72,6 +76,7 @@ private:
     Names names_;
     std::vector<ValueType> types_;
     SchemaLimits limits_;
+    bool short_names_ = false;
     std::vector<std::string> schemas_;
     Schema made_;
 };

@@ -70,7 +70,8 @@ private:
     [[nodiscard]] std::string rows_by_time(const Table& table);
     [[nodiscard]] std::string rows_by_segment(const Table& table);
     [[nodiscard]] std::string some_chunks(const std::string& hypertable, std::string_view which, std::int64_t most);
-    [[nodiscard]] std::string for_a_chunk(const std::string& hypertable, std::string_view command);
+    [[nodiscard]] std::string for_a_chunk(const std::string& hypertable, std::string_view which,
+                                          std::string_view command);
 
     using Assignments = std::vector<std::pair<std::string, std::string>>;
     [[nodiscard]] Assignments values_of_row(const Table& table, bool with_key);

@@ -5,6 +5,8 @@ namespace tslive::random_workload {
 // Hypertables: dimensions, identities, compression, continuous aggregates.
 
 inline void SchemaMaker::add_hypertable() {
+    // TimescaleDB puts names together, and cuts them where 63 bytes are full, be it within a character.
+    short_names_ = true;
     Draft draft{.table = {.name = table_name("hyper"), .numbers = chance_.pick({20, 60, 200, 500})}};
     draft.table.hypertable.emplace();
     made_.has_hypertables = true;
@@ -15,6 +17,7 @@ inline void SchemaMaker::add_hypertable() {
     draw_reference(draft);
     draw_triggers(draft);
     finish_hypertable(std::move(draft));
+    short_names_ = false;
 }
 
 /// The time, and often a column of few values, by which it may be cut as well.
