@@ -71,6 +71,21 @@ public:
     /// `chunk.dropped`: the row of a chunk that was dropped stays while a continuous aggregate has seen it
     [[nodiscard]] constexpr bool marks_dropped_chunks() const noexcept { return !from(2, 26); }
 
+    /// A table `compression_settings`; before, `hypertable_compression`
+    [[nodiscard]] constexpr bool compression_settings() const noexcept { return from(2, 14); }
+    /// `compression_settings.index`, and an option to ask for them
+    [[nodiscard]] constexpr bool sparse_indexes() const noexcept { return from(2, 22); }
+    /// `enable_chunk_skipping`, and a table `chunk_column_stats`
+    [[nodiscard]] constexpr bool chunk_skipping() const noexcept { return from(2, 16); }
+    /// A job may be given a name
+    [[nodiscard]] constexpr bool named_jobs() const noexcept { return from(2, 20); }
+    /// `alter_job` takes the refresh policy of a continuous aggregate that is made of another one; else it counts it as a second one
+    [[nodiscard]] constexpr bool alters_refresh_of_hierarchies() const noexcept { return !from(2, 20) || from(2, 25); }
+    /// A table of watermarks of continuous aggregates; before, they were found in the rows
+    [[nodiscard]] constexpr bool stores_watermarks() const noexcept { return from(2, 11); }
+    /// A table of the ranges that a refresh has taken over but not written yet
+    [[nodiscard]] constexpr bool materialization_ranges() const noexcept { return from(2, 22); }
+
     /// The schema of TimescaleDB's own functions.
     [[nodiscard]] constexpr std::string_view functions() const noexcept {
         return from(2, 12) ? "_timescaledb_functions" : "_timescaledb_internal";
