@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <stop_token>
@@ -174,7 +175,8 @@ private:
     /// Half a table helps nobody. The plan stays: it says that the table was once to be copied.
     void remove_partial(TargetSession& target, const LedgerTable& table) {
         pg::Transaction transaction(target.connection());
-        if (!options_.without_rows.contains(table.name)) target.empty(table.name, target.table(table.name));
+        const auto& there = options_.name_there(table.name);
+        if (!options_.without_rows.contains(table.name)) target.empty(there, target.table(there));
         ledger_.forget(target.connection(), table.name);
         auto parts = table.parts;
         ledger_.plan(target.connection(), parts);
@@ -222,6 +224,38 @@ inline std::vector<catalog::Index> read_indexes(const Options& options, Progress
 
 }  // namespace detail
 
+namespace detail {
+
+/// Tells when a table's rows are complete: of one whose rows are in tables of their own, when all of these are. Any thread.
+class CompleteTables {
+public:
+    CompleteTables(const Options& options, TableComplete complete) : complete_(std::move(complete)) {
+        for (const auto& [name, part] : options.part_tables) {
+            whole_of_.emplace(name, part.whole);
+            whole_of_.emplace(part.whole, part.whole);
+            waits_for_[part.whole].insert({name, part.whole});
+        }
+    }
+    void operator()(const catalog::QualifiedName& name) {
+        const auto found = whole_of_.find(name);
+        if (found == whole_of_.end()) return complete_(name);
+        {
+            const std::scoped_lock lock(mutex_);
+            auto& left = waits_for_[found->second];
+            if (left.erase(name) == 0 || !left.empty()) return;
+        }
+        complete_(found->second);
+    }
+
+private:
+    TableComplete complete_;
+    std::map<catalog::QualifiedName, catalog::QualifiedName> whole_of_;
+    std::mutex mutex_;  // guards what follows
+    std::map<catalog::QualifiedName, std::set<catalog::QualifiedName>> waits_for_;
+};
+
+}  // namespace detail
+
 /// Copies the rows of all tables, parts in parallel and the largest first, and builds each table's indexes, primary
 /// keys, unique and exclusion constraints as soon as its rows are in. The target has the schema's pre-data section.
 ///
@@ -235,8 +269,10 @@ inline CopyResult copy_rows_and_indexes(const Options& options, Progress& progre
     for (int i = 0; i < std::max(options.index_jobs, 1); ++i)
         builders.start([&indexes](const std::stop_token& token) { indexes.work(token); });
     try {
+        detail::CompleteTables complete(
+            options, [&indexes](const catalog::QualifiedName& name) { indexes.rows_complete(name); });
         detail::RowCopy rows(options, progress, builders.token(),
-                             [&indexes](const catalog::QualifiedName& name) { indexes.rows_complete(name); });
+                             [&complete](const catalog::QualifiedName& name) { complete(name); });
         auto result = rows.run();
         if (options.on_rows_complete) options.on_rows_complete();
         indexes.no_more_rows();

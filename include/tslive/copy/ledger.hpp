@@ -152,22 +152,23 @@ public:
     }
 
     /// Writes down what `tables` look like in the source session's snapshot.
-    void remember(pg::Connection& source, pg::Connection& target, std::span<const catalog::Table> tables) const {
-        constexpr std::size_t most_rows = 500;  // times ten parameters
+    void remember(pg::Connection& source, pg::Connection& target, std::span<const TableToCopy> tables) const {
+        constexpr std::size_t most_rows = 500;  // times twelve parameters
         for (std::size_t at = 0; at < tables.size(); at += most_rows) {
-            std::map<RelationId, const catalog::Table*> some;
+            std::map<RelationId, const TableToCopy*> some;
             std::vector<RelationId> ids;
             for (const auto& table : tables.subspan(at, std::min(most_rows, tables.size() - at))) {
-                some.emplace(table.id, &table);
-                ids.push_back(table.id);
+                some.emplace(table.table.id, &table);
+                ids.push_back(table.table.id);
             }
             const auto shapes = catalog::shapes_as_text(source, ids);
             std::string rows;
             pg::Params params;
             for (int r = 0; r < shapes.rows(); ++r) {
-                const auto& name = some.at({shapes.number<std::uint32_t>(r, 0)})->name;
-                params.text(name.schema).text(name.name);
-                rows += values_of(rows.empty() ? "" : ", ", params.count() - 1, false);
+                const auto& table = *some.at({shapes.number<std::uint32_t>(r, 0)});
+                params.text(table.table.name.schema).text(table.table.name.name);
+                params.text(table.there.schema).text(table.there.name);
+                rows += values_of(rows.empty() ? "" : ", ", params.count() - 3, false);
                 for (int column = 0; column < shapes.columns(); ++column) params.text(shapes.at(r, column));
             }
             if (!rows.empty()) insert_seen(target, rows, params);
@@ -188,7 +189,8 @@ public:
         }
         using catalog::detail::array_text;
         pg::Params params;
-        params.text(table.name.schema).text(table.name.name).number(table.source.value).number(now.file_node);
+        params.text(table.name.schema).text(table.name.name).text(table.name.schema).text(table.name.name);
+        params.number(table.source.value).number(now.file_node);
         params.number(now.attributes).text(array_text(numbers)).text(array_text(names)).text(array_text(types));
         params.text(array_text(modifiers)).text(array_text(generated));
         insert_seen(target, values_of("", 1, true), params);
@@ -274,7 +276,7 @@ public:
     }
 
 private:
-    /// One row of VALUES; `first` is the number of the parameter with the schema's name.
+    /// One row of VALUES; `first` is the number of the parameter with the schema's name. The name on the target follows.
     [[nodiscard]] static std::string values_of(std::string_view comma, int first, bool accepted) {
         const auto p = [first](int n) { return first + n; };
         return fmt::format(
@@ -283,7 +285,8 @@ private:
             "${}::pg_catalog.text AND c.relname = ${}::pg_catalog.text), ${}::pg_catalog.oid, ${}::pg_catalog.int2, "
             "${}::pg_catalog.int2[], ${}::pg_catalog.text[], ${}::pg_catalog.oid[], ${}::pg_catalog.int4[], "
             "${}::pg_catalog.bool[])",
-            comma, p(0), p(1), accepted ? "true" : "false", p(2), p(0), p(1), p(3), p(4), p(5), p(6), p(7), p(8), p(9));
+            comma, p(0), p(1), accepted ? "true" : "false", p(4), p(2), p(3), p(5), p(6), p(7), p(8), p(9), p(10),
+            p(11));
     }
     void insert_seen(pg::Connection& target, const std::string& rows, const pg::Params& params) const {
         target.exec(

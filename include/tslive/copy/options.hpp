@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,6 +19,12 @@
 #include "tslive/pg/conninfo.hpp"
 
 namespace tslive::copy {
+
+/// A table of the source that holds a part of another one's rows, and has another name on the target (a chunk).
+struct PartTable {
+    catalog::QualifiedName there;  ///< where its rows go
+    catalog::QualifiedName whole;  ///< whose indexes are built when all parts are complete; its name on the source
+};
 
 /// What a base copy needs to know. A value type; the same one is given to all steps of this module.
 struct Options {
@@ -45,9 +52,20 @@ struct Options {
     std::set<std::pair<catalog::QualifiedName, std::string>> skip_foreign_keys = {};  ///< table and name
     /// Tables of the target that take neither ONLY nor a constraint over an index that is there (hypertables). Not set: none.
     std::function<std::set<catalog::QualifiedName>(pg::Connection& target)> without_only = {};
+    std::map<catalog::QualifiedName, PartTable> part_tables = {};  ///< by their names on the source
+    /// Asked on the source, as a snapshot shows it: relations whose rows are no business of ours. Not set: as `elsewhere`.
+    std::function<std::set<RelationId>(pg::Connection& source)> rows_elsewhere = {};
+    /// Asked on the source likewise: tables that are read as a whole from the first (`halves.state` says whether that can be). Not
+    /// set: none.
+    std::function<std::set<RelationId>(pg::Connection& source)> read_whole = {};
 
     [[nodiscard]] std::set<RelationId> relations_elsewhere(pg::Connection& source_session) const {
         return elsewhere ? elsewhere(source_session) : std::set<RelationId>{};
+    }
+    /// What a table of the source is called on the target.
+    [[nodiscard]] const catalog::QualifiedName& name_there(const catalog::QualifiedName& name) const {
+        const auto found = part_tables.find(name);
+        return found == part_tables.end() ? name : found->second.there;
     }
 };
 

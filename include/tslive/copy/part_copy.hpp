@@ -44,7 +44,7 @@ inline constexpr std::int64_t least_frozen_bytes = 1 << 20;
     }
     if (!part.range.whole() || part.bytes < least_frozen_bytes || !there.ordinary || !there.may_truncate)
         return Freeze::no;
-    target.empty(table.table.name, there);
+    target.empty(table.there, there);
     return Freeze::yes;
 }
 
@@ -99,7 +99,7 @@ inline PartOutcome copy_part(SourceSession& source, TargetSession& target, const
         source.end_part();
         return {.kind = PartOutcome::Kind::rewritten};
     }
-    const auto there = target.table(name);
+    const auto there = target.table(table.there);
     const auto columns = columns_to_copy(name, catalog::columns(source.connection(), table.table.id),
                                          catalog::columns(target.connection(), there.id));
 
@@ -112,7 +112,7 @@ inline PartOutcome copy_part(SourceSession& source, TargetSession& target, const
     const auto freeze = detail::prepare_target(target, table, there, part);
     const auto outcome =
         detail::relay_part(source.connection(), target.connection(), copy_out_command(table, part.range, columns),
-                           copy_in_command(name, columns, freeze), part.key, progress);
+                           copy_in_command(table.there, columns, freeze), part.key, progress);
     if (unmoved && !unmoved()) {
         transaction.rollback();
         source.end_part();

@@ -32,7 +32,8 @@ struct TableToCopy {
     bool configuration =
         false;           ///< an extension's configuration table: CREATE EXTENSION may have put rows there already
     bool whole = false;  ///< read by a query, with what of it is in its other half (Halves)
-    bool block_ranges = false;  ///< rows can be read by block range without scanning the rest
+    bool block_ranges = false;                  ///< rows can be read by block range without scanning the rest
+    catalog::QualifiedName there = table.name;  ///< on the target
 };
 
 /// One unit of work: a table, or a block range of it, as one snapshot shows it.

@@ -76,7 +76,7 @@ public:
         const bool all_visible = snapshot.first || known.empty();
         const auto joined = snapshot.first ? std::map<catalog::QualifiedName, bool>{} : to_be_joined(known);
         std::vector<PlannedPart> unplanned;
-        std::vector<catalog::Table> first_seen;
+        std::vector<TableToCopy> first_seen;
         for (std::size_t i = 0; i < visible_.size(); ++i) {
             if (const auto one = joined.find(visible_[i].table.name); one != joined.end()) {
                 if (one->second) join(visible_[i], snapshot.consistent_point, known);
@@ -87,7 +87,7 @@ public:
                 if (!all_visible) continue;
                 const auto parts = planned(visible_[i], ranges[i], snapshot.consistent_point);
                 unplanned.insert(unplanned.end(), parts.begin(), parts.end());
-                first_seen.push_back(visible_[i].table);
+                first_seen.push_back(visible_[i]);
                 add(visible_[i], parts);
             } else if (found->second.complete) {
                 continue;
@@ -175,7 +175,7 @@ private:
         }
         options_.halves.join(target_.connection(), name);
         ledger_.plan(target_.connection(), parts);
-        ledger_.remember(source_, target_.connection(), std::span{&table.table, 1});
+        ledger_.remember(source_, target_.connection(), std::span{&table, 1});
         transaction.commit();
         add(table, parts);
     }
@@ -196,10 +196,10 @@ private:
         // Even when no part is done: a COMMIT of the run before may still be on its way, and this waits for it. Of a
         // configuration table, the part itself removes what it replaces.
         if (!table.configuration && !options_.without_rows.contains(table.table.name))
-            target_.empty(table.table.name, target_.table(table.table.name));
+            target_.empty(table.there, target_.table(table.there));
         ledger_.forget(target_.connection(), table.table.name);
         ledger_.plan(target_.connection(), parts);
-        ledger_.remember(source_, target_.connection(), std::span{&table.table, 1});
+        ledger_.remember(source_, target_.connection(), std::span{&table, 1});
         transaction.commit();
         return parts;
     }

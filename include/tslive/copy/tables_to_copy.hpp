@@ -47,7 +47,9 @@ inline std::vector<TableToCopy> tables_to_copy(pg::Connection& source, const Opt
         for (const auto& table : extension.configuration) conditions.emplace(table.id, table.condition);
     }
 
-    const auto elsewhere = options.relations_elsewhere(source);
+    const auto elsewhere =
+        options.rows_elsewhere ? options.rows_elsewhere(source) : options.relations_elsewhere(source);
+    const auto read_whole = options.read_whole ? options.read_whole(source) : std::set<RelationId>{};
     std::vector<TableToCopy> found;
     for (auto& table : catalog::tables(source)) {
         if (table.kind != catalog::RelationKind::table || elsewhere.contains(table.id)) continue;
@@ -55,11 +57,15 @@ inline std::vector<TableToCopy> tables_to_copy(pg::Connection& source, const Opt
         const auto condition = conditions.find(table.id);
         const bool configuration = condition != conditions.end();
         if (!table.extension.empty() && !configuration) continue;
-        const bool blocks = ranges && !without_blocks.contains(table.id) && !configuration;
+        const bool whole = read_whole.contains(table.id);
+        const bool blocks = ranges && !without_blocks.contains(table.id) && !configuration && !whole;
+        auto there = options.name_there(table.name);
         found.push_back({.table = std::move(table),
                          .condition = configuration ? condition->second : std::string{},
                          .configuration = configuration,
-                         .block_ranges = blocks});
+                         .whole = whole,
+                         .block_ranges = blocks,
+                         .there = std::move(there)});
     }
     return found;
 }

@@ -112,9 +112,11 @@ public:
     [[nodiscard]] std::map<catalog::QualifiedName, std::string> renamed() {
         std::map<catalog::QualifiedName, std::string> found;
         with_sessions([&](pg::Connection& source, pg::Connection& target) {
+            const auto own = timescale::own_relations(source);
             in_chunks(ledger_.relations(target), [&](std::span<const RelationId> ids) {
                 const auto pairs = both(source, target, ids);
                 for (const auto& pair : pairs) {
+                    if (own.internal.contains(pair.now.name)) continue;  // chunks have names of their own there
                     const auto &now = pair.now.name, &there = pair.there.name;
                     std::string statement;
                     if (now.schema != there.schema)

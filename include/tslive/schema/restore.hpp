@@ -25,7 +25,9 @@ struct RestoreOptions {
     std::vector<std::string> skip_extensions = {};
     std::set<std::uint32_t> made_before =
         {};  ///< schemas, by OID on the source, that the target has been given already
-    std::set<std::pair<std::uint32_t, std::uint32_t>> skip_objects = {};  ///< the catalog's OID and the object's
+    std::set<std::pair<std::uint32_t, std::uint32_t>> skip_objects = {};    ///< the catalog's OID and the object's
+    std::set<std::pair<std::uint32_t, std::uint32_t>> skip_wholly = {};     ///< with all that is built upon them
+    std::set<std::pair<std::uint32_t, std::uint32_t>> made_elsewhere = {};  ///< see Section::dependents
 };
 
 struct RestoreReport {

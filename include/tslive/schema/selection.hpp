@@ -18,6 +18,7 @@ namespace tslive::schema {
 enum class Section {
     pre_data,  ///< before the rows: schemas, extensions, types, functions, tables, sequences, views, their comments and
                ///< grants
+    dependents,  ///< what of pre-data is built upon objects that somebody else makes after the rest of it
     post_data,  ///< after rows, indexes and keys: triggers, rules, policies, statistics, default privileges, views that
                 ///< need a key
     after_switch_over,  ///< event triggers, which would act on what we do ourselves, and comments on what
@@ -28,6 +29,7 @@ enum class Section {
 [[nodiscard]] constexpr std::string_view name(Section section) noexcept {
     switch (section) {
         case Section::pre_data: return "pre-data";
+        case Section::dependents: return "pre-data, dependents";
         case Section::post_data: return "post-data";
         case Section::after_switch_over: return "after switch-over";
     }
@@ -40,7 +42,9 @@ struct Choices {
     std::vector<std::string> skip_extensions = {};
     std::set<std::uint32_t> made_before =
         {};  ///< schemas, by OID on the source, that the target has been given already
-    std::set<std::pair<std::uint32_t, std::uint32_t>> skip_objects = {};  ///< the catalog's OID and the object's
+    std::set<std::pair<std::uint32_t, std::uint32_t>> skip_objects = {};    ///< the catalog's OID and the object's
+    std::set<std::pair<std::uint32_t, std::uint32_t>> skip_wholly = {};     ///< with all that is built upon them
+    std::set<std::pair<std::uint32_t, std::uint32_t>> made_elsewhere = {};  ///< see Section::dependents
 };
 
 /// An entry in the order of restoring.
@@ -163,6 +167,47 @@ using EntriesById = std::map<int, const TocEntry*>;
         return entry != nullptr && choices.skip_objects.contains({entry->catalog_oid, entry->object_oid});
     };
     return wanted(*selected.entry, choices) && !skipped(selected.entry) && !skipped(selected.subject);
+}
+
+/// Dump ids of what the choices are about, and of what depends on that.
+struct Dependents {
+    std::set<int> skipped;
+    std::set<int> made_elsewhere, upon_elsewhere;
+
+    /// @param section  whose turn it is
+    [[nodiscard]] bool wanted(const TocEntry& entry, Section section) const {
+        const auto id = entry.dump_id;
+        if (skipped.contains(id) || made_elsewhere.contains(id)) return false;
+        const bool early = section == Section::pre_data;
+        return (!early && section != Section::dependents) || upon_elsewhere.contains(id) != early;
+    }
+};
+
+[[nodiscard]] inline Dependents dependents(const Toc& toc, const Choices& choices) {
+    Dependents found;
+    if (choices.skip_wholly.empty() && choices.made_elsewhere.empty()) return found;
+    std::map<int, std::vector<int>> upon;
+    std::vector<int> skip, elsewhere;
+    for (const auto& entry : toc.entries) {
+        for (const auto id : entry.depends_on) upon[id].push_back(entry.dump_id);
+        const std::pair oids{entry.catalog_oid, entry.object_oid};
+        if (choices.skip_wholly.contains(oids)) skip.push_back(entry.dump_id);
+        if (choices.made_elsewhere.contains(oids)) elsewhere.push_back(entry.dump_id);
+    }
+    found.made_elsewhere.insert(elsewhere.begin(), elsewhere.end());
+    // What is made elsewhere stands on what is skipped, and what stands on it is not skipped for that.
+    const auto gather = [&](std::vector<int> open, std::set<int>& into) {
+        while (!open.empty()) {
+            const auto id = open.back();
+            open.pop_back();
+            for (const auto next : upon[id])
+                if (!found.made_elsewhere.contains(next) && into.insert(next).second) open.push_back(next);
+        }
+    };
+    found.skipped.insert(skip.begin(), skip.end());
+    gather(skip, found.skipped);
+    gather(elsewhere, found.upon_elsewhere);
+    return found;
 }
 
 }  // namespace tslive::schema

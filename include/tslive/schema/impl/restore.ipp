@@ -31,10 +31,14 @@ public:
         : tools_(tools), file_(std::move(file)), section_(section), no_owner_(no_owner), stop_(std::move(stop)) {
         toc_ = parse_toc(run({"--list", "--verbose"}).text);
         section_ids_ = parse_toc_ids(
-            run({"--list", section == Section::pre_data ? "--section=pre-data" : "--section=post-data"}).text);
+            run({"--list", section == Section::pre_data || section == Section::dependents ? "--section=pre-data"
+                                                                                          : "--section=post-data"})
+                .text);
     }
 
     [[nodiscard]] std::vector<Selected> in_order() const { return schema::in_order(toc_, section_ids_, section_); }
+    [[nodiscard]] Dependents dependents(const Choices& choices) const { return schema::dependents(toc_, choices); }
+    [[nodiscard]] Section section() const noexcept { return section_; }
     [[nodiscard]] std::string identity() const {
         return fmt::format("{}, {} entries", toc_.created, toc_.entries.size());
     }
@@ -171,8 +175,10 @@ public:
     void run() {
         const auto left = record_.left_of(archive_.in_order(), archive_.identity());
         std::vector<Selected> entries;
-        std::ranges::copy_if(left, std::back_inserter(entries),
-                             [this](const Selected& one) { return wanted(one, choices_); });
+        const auto dependents = archive_.dependents(choices_);
+        std::ranges::copy_if(left, std::back_inserter(entries), [&](const Selected& one) {
+            return wanted(one, choices_) && dependents.wanted(*one.entry, archive_.section());
+        });
         for (const auto& one : entries)
             if (one.entry->kind.empty())
                 log::info("schema: restoring an entry of a kind unknown to us: {}", one.entry->text());
@@ -290,7 +296,7 @@ inline RestoreReport restore(const Tools& tools, const std::filesystem::path& fi
     if (options.migration_id.empty())
         throw Error(Recovery::operator_action, "a schema is restored for a migration, and none is named");
     const Choices choices{options.no_acl, options.skip_all_extensions, options.skip_extensions, options.made_before,
-                          options.skip_objects};
+                          options.skip_objects, options.skip_wholly, options.made_elsewhere};
     RestoreReport report;
     std::optional<detail::Archive> archive;
     Waiter waiter(stop);
