@@ -66,6 +66,11 @@ inline void add_common_options(CLI::App& command, migrate::CommonOptions& option
                                        "Skips the given extensions during migration. Empty list skips all extensions.")
                            ->type_name("SKIP_EXTENSIONS")
                            ->expected(0, -1);
+    command.add_flag_callback(
+        "--migrate-across-timescaledb-versions",
+        [&options] { options.timescale = migrate::TimescaleWay::across_releases; },
+        "Make hypertables, continuous aggregates, compression, policies and jobs anew on the target, whose TimescaleDB "
+        "has another version than the source's");
     return [extensions, &options] {
         std::erase(options.skip_extensions, std::string{});
         options.skip_all_extensions = extensions->count() > 0 && options.skip_extensions.empty();

@@ -15,6 +15,7 @@
 #include "tslive/copy/large_objects.hpp"
 #include "tslive/copy/materialized_views.hpp"
 #include "tslive/core/log.hpp"
+#include "tslive/migrate/across_releases.hpp"
 #include "tslive/migrate/background.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
@@ -36,7 +37,7 @@ namespace tslive::migrate {
 class BaseCopy {
 public:
     BaseCopy(const Context& context, std::stop_token stop)
-        : context_(context), stop_(std::move(stop)), timescale_(context, stop_) {}
+        : context_(context), stop_(std::move(stop)), timescale_(context, stop_), across_(context, stop_) {}
 
     void run() {
         if (context_.store.done(step::base_copy)) return;
@@ -67,24 +68,27 @@ public:
     [[nodiscard]] static copy::Options copy_options(const Context& context) {
         const auto& options = context.options;
         const auto objects = left_out(context);
-        return {.source = context.ends.source,
-                .target = context.ends.target,
-                .migration_id = context.names.id,
-                .snapshot = live_snapshot(context.layout).value_or("no-snapshot"),
-                .consistent_point = context.consistent_point,
-                .table_jobs = options.table_jobs,
-                .index_jobs = options.index_jobs,
-                .split_tables_larger_than = options.split_tables_larger_than,
-                .skip_data = context.skip_data,
-                .only_new = {},
-                .on_rows_complete = {},
-                .configuration_elsewhere = {},
-                .without_rows = {},
-                .halves = {},
-                .elsewhere = context.timescaledb ? &parts_of_hypertables : nullptr,
-                .skip_indexes = indexes_of(objects),
-                .skip_foreign_keys = foreign_keys_of(objects),
-                .without_only = context.timescaledb ? nullptr : timescale::hypertable_names};
+        return {
+            .source = context.ends.source,
+            .target = context.ends.target,
+            .migration_id = context.names.id,
+            .snapshot = live_snapshot(context.layout).value_or("no-snapshot"),
+            .consistent_point = context.consistent_point,
+            .table_jobs = options.table_jobs,
+            .index_jobs = options.index_jobs,
+            .split_tables_larger_than = options.split_tables_larger_than,
+            .skip_data = context.skip_data,
+            .only_new = {},
+            .on_rows_complete = {},
+            .configuration_elsewhere = {},
+            .without_rows = {},
+            .halves = {},
+            .elsewhere = context.timescaledb_to(TimescaleWay::same_release) ? &parts_of_hypertables
+                         : context.timescaledb                              ? &internal_relations
+                                                                            : nullptr,
+            .skip_indexes = indexes_of(objects),
+            .skip_foreign_keys = foreign_keys_of(objects),
+            .without_only = context.timescaledb_to(TimescaleWay::same_release) ? nullptr : timescale::hypertable_names};
     }
     [[nodiscard]] static schema::Tools find_tools(const Context& context, const std::stop_token& stop) {
         auto source = open_end("source", context.ends.source, "schema", stop);
@@ -104,6 +108,7 @@ private:
     [[nodiscard]] copy::Options copy_options() const {
         auto options = copy_options(context_);
         timescale_.describe(options);
+        across_.describe(options);
         return options;
     }
 
@@ -111,6 +116,7 @@ private:
         progress_.enter(fmt::format("restoring the schema, {}", schema::name(section)));
         auto options = restore_options(context_);
         options.made_before = timescale_.schemas_made_before();
+        across_.describe(options);
         const auto report = schema::restore(tools(), archive(), section, options, stop_);
         for (const auto& warning : report.warnings) progress_.warn(warning);
     }
@@ -137,16 +143,25 @@ private:
             copy::create_helper_schema(target, context_.names.id);
         }
         timescale_.prepare();
+        if (across_.needed()) across_.prepare(copy_options(context_).snapshot, timescale_.owner_of_schema());
         context_.once(step::pre_data, stop_, [&] { restore(schema::Section::pre_data); });
         context_.once(step::search_paths, stop_, [&] {
             auto target = open_target();
             set_search_paths(context_.options.search_path_for, context_.store, target);
         });
+        make_across_releases();
         timescale_.copy_catalog(copy_options(context_).snapshot, copy::helper_schema(context_.names.id), progress_);
         HypertableSteps hypertables(context_, stop_);
         hypertables.make();
         hypertables.decide();
         hypertables.make_chunks();
+    }
+
+    void make_across_releases() {
+        if (!across_.needed()) return;
+        across_.make(copy_options(context_).snapshot, progress_);
+        context_.once(step::dependents, stop_, [&] { restore(schema::Section::dependents); });
+        across_.make_chunks(progress_);
     }
 
     void copy_data() {
@@ -184,6 +199,7 @@ private:
         context_.once(step::post_data, stop_, [&] { restore(schema::Section::post_data); });
         context_.once(step::foreign_keys, stop_, [&] { copy::build_foreign_keys(copy_options(), progress_, stop_); });
         timescale_.go_live(progress_);
+        across_.finish(progress_);
         context_.once(step::views, stop_,
                       [&] { copy::refresh_materialized_views(copy_options(context_), progress_, stop_); });
         context_.once(step::database_settings, stop_, [&] {
@@ -222,6 +238,7 @@ private:
     const Context& context_;
     std::stop_token stop_;
     TimescaleTarget timescale_;
+    AcrossReleases across_;
     copy::Progress progress_;
     std::optional<schema::Tools> tools_;
 };

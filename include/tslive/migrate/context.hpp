@@ -44,6 +44,10 @@ struct Context {
     std::vector<catalog::QualifiedName> skip_data;
     std::optional<timescale::Installation> timescaledb = {};  ///< of the source
 
+    [[nodiscard]] bool timescaledb_to(TimescaleWay way) const noexcept {
+        return timescaledb.has_value() && options.timescale == way;
+    }
+
     /// Runs `work` unless an earlier run has, and records it after. Lost connections are retried.
     /// @pre `work` is harmless to do again, from its beginning
     template <typename Work>

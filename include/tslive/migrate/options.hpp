@@ -29,6 +29,13 @@ struct CommonOptions {
     return command + " --dir " + options.dir.string();
 }
 
+/// What becomes of what TimescaleDB has on the source.
+enum class TimescaleWay {
+    same_release,     ///< the same, bit by bit
+    across_releases,  ///< made anew by the target's release, rows copied through SELECT
+    flatten,          ///< ordinary tables: the target has no TimescaleDB
+};
+
 /// What is moved, and with how many sessions: migrate does it, snapshot checks whether it can be done.
 struct ScopeOptions : CommonOptions {
     bool skip_roles = false;
@@ -36,6 +43,7 @@ struct ScopeOptions : CommonOptions {
     int index_jobs = 8;
     bool skip_all_extensions = false;
     std::vector<std::string> skip_extensions;
+    TimescaleWay timescale = TimescaleWay::same_release;
 };
 
 struct SnapshotOptions : ScopeOptions {};

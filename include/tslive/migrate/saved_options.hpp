@@ -27,6 +27,7 @@ namespace tslive::migrate {
     for (const auto& path : options.search_path_for) add("search-path-for", path);
     flag("no-owner", options.no_owner);
     flag("no-acl", options.no_acl);
+    flag("across-timescaledb-versions", options.timescale == TimescaleWay::across_releases);
     return out;
 }
 
@@ -58,6 +59,8 @@ inline void restore_options(std::string_view saved, MigrateOptions& options) {
         else if (key == "search-path-for") options.search_path_for.push_back(value);
         else if (key == "no-owner") options.no_owner = value == "yes";
         else if (key == "no-acl") options.no_acl = value == "yes";
+        else if (key == "across-timescaledb-versions")
+            options.timescale = value == "yes" ? TimescaleWay::across_releases : TimescaleWay::same_release;
         else throw broken();
     }
 }

@@ -17,6 +17,7 @@
 #include "tslive/copy/large_objects_again.hpp"
 #include "tslive/copy/unlogged_tables.hpp"
 #include "tslive/core/log.hpp"
+#include "tslive/migrate/across_releases.hpp"
 #include "tslive/migrate/base_copy.hpp"
 #include "tslive/migrate/context.hpp"
 #include "tslive/migrate/facts.hpp"
@@ -54,7 +55,7 @@ inline Lsn mark_end(const Context& context, pg::Connection& source) {
 class SwitchOver {
 public:
     SwitchOver(const Context& context, std::stop_token stop)
-        : context_(context), stop_(std::move(stop)), timescale_(context, stop_) {}
+        : context_(context), stop_(std::move(stop)), timescale_(context, stop_), across_(context, stop_) {}
 
     /// @pre the applier says that everything before the end position is applied
     void finish() {
@@ -62,6 +63,7 @@ public:
         context_.once(step::large_objects_again, stop_, [&] { compare_large_objects(); });
         context_.once(step::unlogged_again, stop_, [&] { copy_unlogged_tables(); });
         timescale_.take_over_state();
+        across_.take_over_state();
         context_.once(step::sequences, stop_, [&] { set_sequences(); });
         if (context_.options.refresh_matviews) context_.once(step::views_again, stop_, [&] { refresh_views(); });
         context_.once(step::foreign_keys_again, stop_, [&] { finish_foreign_keys(); });
@@ -75,6 +77,7 @@ public:
             for (const auto& warning : report.warnings) log::warning("{}", warning);
         });
         timescale_.take_over_jobs();
+        across_.take_over_jobs();
         say_what_is_left_to_do();
         context_.store.mark_done(step::complete);
     }
@@ -200,6 +203,7 @@ private:
     const Context& context_;
     std::stop_token stop_;
     TimescaleTarget timescale_;
+    AcrossReleases across_;
 };
 
 }  // namespace tslive::migrate

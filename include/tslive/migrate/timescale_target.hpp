@@ -67,7 +67,7 @@ class TimescaleTarget {
 public:
     TimescaleTarget(const Context& context, std::stop_token stop) : context_(context), stop_(std::move(stop)) {}
 
-    [[nodiscard]] bool needed() const noexcept { return context_.timescaledb.has_value(); }
+    [[nodiscard]] bool needed() const noexcept { return context_.timescaledb_to(TimescaleWay::same_release); }
 
     /// Before the schema: the extension, and restoring mode, in which the schema's tables are made.
     void prepare() {
@@ -84,9 +84,20 @@ public:
         });
     }
 
+    /// Empty: whoever we are.
+    [[nodiscard]] std::string owner_of_schema() const {
+        if (context_.options.no_owner || context_.options.skip_roles) return {};
+        auto source = open_source();
+        const auto found =
+            source.exec("SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = $1",
+                        pg::Params{}.text(context_.timescaledb->schema));
+        return found.empty() ? std::string{} : found.text(0, 0);
+    }
+
     /// The schema that CREATE EXTENSION needed before its time.
     [[nodiscard]] std::set<std::uint32_t> schemas_made_before() const {
-        if (!needed() || context_.timescaledb->schema == "public") return {};
+        const bool made = needed() || context_.timescaledb_to(TimescaleWay::across_releases);
+        if (!made || context_.timescaledb->schema == "public") return {};
         auto source = open_source();
         const auto found = source.exec("SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1",
                                        pg::Params{}.text(context_.timescaledb->schema));
@@ -163,7 +174,9 @@ public:
         context_.once(step::timescaledb_ranges, stop_, [&] {
             auto source = open_source();
             auto target = open_target();
-            const auto report = timescale::reconcile_ranges(source, target, context_.timescaledb->release);
+            const auto report = timescale::reconcile_ranges(
+                source, target,
+                {.source = context_.timescaledb->release, .target = context_.timescaledb->release, .names = {}});
             for (const auto& chunk : report.dropped)
                 log::info("Chunk {} is dropped on the target: the source has dropped its range", chunk);
             if (report.deleted_rows > 0)
@@ -223,15 +236,6 @@ private:
                         fmt::format("{}, and TimescaleDB's catalog is not copied yet", gone.what()),
                         "Begin anew: ts-clean --prune, then take a new snapshot");
         }
-    }
-
-    [[nodiscard]] std::string owner_of_schema() const {
-        if (context_.options.no_owner || context_.options.skip_roles) return {};
-        auto source = open_source();
-        const auto found =
-            source.exec("SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = $1",
-                        pg::Params{}.text(context_.timescaledb->schema));
-        return found.empty() ? std::string{} : found.text(0, 0);
     }
 
     void expect_scheduler(pg::Connection& target) const {

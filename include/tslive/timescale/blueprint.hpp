@@ -65,7 +65,7 @@ struct ContinuousAggregate {
 };
 
 /// A policy or a job of the user's.
-struct Job {
+struct ScheduledJob {
     std::int32_t id = 0;
     std::string application_name;
     catalog::QualifiedName procedure;
@@ -79,6 +79,7 @@ struct Job {
     std::map<std::string, std::string, std::less<>>
         settings;  ///< the same, its values as text, without those that are null
     std::optional<catalog::QualifiedName> check;
+    std::optional<std::string> next_start;   ///< unless it has never run
     std::optional<std::int32_t> hypertable;  ///< whose policy it is: a hypertable or a materialization
 };
 
@@ -86,7 +87,7 @@ struct Job {
 struct Blueprint {
     std::vector<Hypertable> hypertables;          ///< the user's
     std::vector<ContinuousAggregate> aggregates;  ///< each after those that it is made of
-    std::vector<Job> jobs;
+    std::vector<ScheduledJob> jobs;
 
     [[nodiscard]] const Hypertable* hypertable(std::int32_t id) const {
         const auto found = std::ranges::find(hypertables, id, &Hypertable::id);

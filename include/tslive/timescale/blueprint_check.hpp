@@ -20,7 +20,7 @@ struct Objection {
 };
 
 // Before read_blueprint: it reads only what passes here.
-inline constexpr Objection objections[] = {
+inline constexpr Objection known_objections[] = {
     {"SELECT pg_catalog.format('hypertable %I.%I', h.schema_name, h.table_name) FROM _timescaledb_catalog.hypertable h "
      "WHERE coalesce((pg_catalog.to_jsonb(h) ->> 'replication_factor')::int, 0) <> 0 ORDER BY 1",
      "is distributed over several servers, which TimescaleDB has given up; make it an ordinary one first"},
@@ -110,12 +110,14 @@ inline constexpr Objection without_trigger = {
             fmt::format("TimescaleDB's functions are in the schema {} on the target and in {} on the source, where "
                         "views and functions look for them; DROP EXTENSION timescaledb on the target",
                         target->schema, installation.schema));
+    if (target && !target->release.known())
+        found.push_back(fmt::format("this ts-live does not know the target's TimescaleDB, {}", target->version));
     const auto ask = [&](const detail::Objection& one) {
         const auto rows = source.exec(
             fmt::format(fmt::runtime(one.query), installation.release.functions(), installation.release.jobs()));
         for (int row = 0; row < rows.rows(); ++row) found.push_back(fmt::format("{} {}", rows.at(row, 0), one.reason));
     };
-    for (const auto& one : detail::objections) ask(one);
+    for (const auto& one : detail::known_objections) ask(one);
     if (!installation.release.invalidation_by_executor()) ask(detail::without_trigger);
     return found;
 }

@@ -20,7 +20,7 @@ namespace tslive::timescale {
 enum class Policy { retention, compression, reorder, refresh };
 
 /// @returns nothing for a job of the user's, and for a policy that is not known
-[[nodiscard]] inline std::optional<Policy> policy_of(const Job& job) {
+[[nodiscard]] inline std::optional<Policy> policy_of(const ScheduledJob& job) {
     if (!job.of_timescaledb) return std::nullopt;
     if (job.procedure.name == "policy_retention") return Policy::retention;
     if (job.procedure.name == "policy_compression") return Policy::compression;
@@ -38,7 +38,7 @@ namespace detail {
 /// One job's statements.
 class JobSql {
 public:
-    JobSql(const Job& job, const Blueprint& print, const Installation& target)
+    JobSql(const ScheduledJob& job, const Blueprint& print, const Installation& target)
         : job_(job), target_(target),
           config_(job.config ? pg::quote_literal(*job.config) + "::pg_catalog.jsonb" : "NULL::pg_catalog.jsonb") {
         if (!job.hypertable) return;
@@ -103,6 +103,14 @@ public:
     /// Only the superuser may; the others ask as the job's owner.
     [[nodiscard]] bool refuses_alter_job() const {
         return policy_of(job_) == Policy::refresh && hierarchical_ && !target_.release.alters_refresh_of_hierarchies();
+    }
+
+    [[nodiscard]] std::string switch_on() const {
+        if (refuses_alter_job())
+            return fmt::format("UPDATE {} SET scheduled = true WHERE id = {}", target_.release.jobs(), job_.id);
+        return fmt::format(
+            "SELECT FROM {}({}, scheduled => true{})", target_.function("alter_job"), job_.id,
+            job_.next_start ? fmt::format(", next_start => {}::timestamptz", pg::quote_literal(*job_.next_start)) : "");
     }
 
 private:
@@ -185,7 +193,7 @@ private:
         return name;
     }
 
-    const Job& job_;
+    const ScheduledJob& job_;
     const Installation& target_;
     std::string config_;
     catalog::QualifiedName relation_;

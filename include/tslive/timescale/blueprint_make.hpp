@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -102,6 +102,32 @@ inline void set_compression(pg::Connection& target, const Blueprint& print, cons
         detail::make(target, fmt::format("compression of {}", one.view), compression_sql(one, installation));
 }
 
+/// Takes out what the target does not have. @returns what
+[[nodiscard]] inline std::vector<std::string> keep_known(pg::Connection& target, Blueprint& print) {
+    const auto found = target.exec(
+        "SELECT h.schema_name, h.table_name, coalesce(a.user_view_schema, ''), coalesce(a.user_view_name, '') "
+        "FROM _timescaledb_catalog.hypertable h LEFT JOIN _timescaledb_catalog.continuous_agg a ON a.mat_hypertable_id "
+        "= h.id");
+    std::set<catalog::QualifiedName> known;
+    for (int row = 0; row < found.rows(); ++row)
+        known.insert(found.at(row, 3).empty() ? catalog::QualifiedName{found.text(row, 0), found.text(row, 1)}
+                                              : catalog::QualifiedName{found.text(row, 2), found.text(row, 3)});
+    std::vector<std::string> gone;
+    std::set<std::int32_t> ids;
+    std::erase_if(print.hypertables, [&](const Hypertable& one) {
+        if (known.contains(one.name)) return false;
+        gone.push_back(fmt::format("Hypertable {}", one.name));
+        return ids.insert(one.id).second;
+    });
+    std::erase_if(print.aggregates, [&](const ContinuousAggregate& one) {
+        if (known.contains(one.view)) return false;
+        gone.push_back(fmt::format("Continuous aggregate {}", one.view));
+        return ids.insert(one.materialization.id).second;
+    });
+    std::erase_if(print.jobs, [&](const ScheduledJob& job) { return job.hypertable && ids.contains(*job.hypertable); });
+    return gone;
+}
+
 /// All switched off, under the numbers that they have on the source. Each is its owner's, by whom it is made.
 inline void make_jobs(pg::Connection& target, const Blueprint& print, const Installation& installation) {
     const auto sequence = pg::quote_literal(fmt::format("{}_id_seq", installation.release.jobs()));
@@ -117,6 +143,14 @@ inline void make_jobs(pg::Connection& target, const Blueprint& print, const Inst
     }
     target.exec(fmt::format("SELECT pg_catalog.setval({}, GREATEST({}, (SELECT last_value FROM {}_id_seq)))", sequence,
                             std::max(last, 1000), installation.release.jobs()));
+}
+
+/// Those that are on in the blueprint. They run when they would have run on the source.
+inline void switch_on(pg::Connection& target, const Blueprint& print, const Installation& installation) {
+    for (const auto& job : print.jobs)
+        if (job.scheduled)
+            detail::make(target, fmt::format("job {} ({})", job.id, job.application_name),
+                         {detail::JobSql(job, print, installation).switch_on()});
 }
 
 }  // namespace tslive::timescale

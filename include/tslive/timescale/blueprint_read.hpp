@@ -186,15 +186,17 @@ private:
         aggregate.indexes = table_indexes(source_, aggregate.materialization.name);
     }
 
-    [[nodiscard]] std::vector<Job> jobs() {
+    [[nodiscard]] std::vector<ScheduledJob> jobs() {
         const auto found = source_.exec(fmt::format(
             "SELECT j.id, j.application_name, j.proc_schema, j.proc_name, j.proc_schema IN "
             "  ('_timescaledb_internal', '_timescaledb_functions'), pg_catalog.pg_get_userbyid(j.owner), "
             "j.schedule_interval, j.max_runtime, j.retry_period, j.max_retries, j.scheduled, j.fixed_schedule, "
-            "j.initial_start, j.timezone, j.config, j.check_schema, j.check_name, j.hypertable_id "
+            "j.initial_start, j.timezone, j.config, j.check_schema, j.check_name, j.hypertable_id, "
+            "(SELECT s.next_start FROM _timescaledb_internal.bgw_job_stat s WHERE s.job_id = j.id AND "
+            " pg_catalog.isfinite(s.next_start) AND pg_catalog.isfinite(s.last_finish)) "
             "FROM {} j WHERE j.id >= 1000 ORDER BY j.id",
             release_.jobs()));
-        std::vector<Job> list;
+        std::vector<ScheduledJob> list;
         for (int r = 0; r < found.rows(); ++r) {
             Row row(found, r);
             list.push_back({.id = row.number<std::int32_t>(),
@@ -213,6 +215,7 @@ private:
                             .config = row.optional_text(),
                             .settings = {},
                             .check = name(found, r, 15),
+                            .next_start = found.optional(r, 18),
                             .hypertable = number<std::int32_t>(found, r, 17)});
         }
         const auto settings = source_.exec(fmt::format(
@@ -220,7 +223,7 @@ private:
             "WHERE j.id >= 1000 AND pg_catalog.jsonb_typeof(j.config) = 'object' AND s.value IS NOT NULL",
             release_.jobs()));
         for (int r = 0; r < settings.rows(); ++r) {
-            const auto job = std::ranges::find(list, settings.number<std::int32_t>(r, 0), &Job::id);
+            const auto job = std::ranges::find(list, settings.number<std::int32_t>(r, 0), &ScheduledJob::id);
             job->settings.emplace(settings.text(r, 1), settings.text(r, 2));
         }
         return list;

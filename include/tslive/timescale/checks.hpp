@@ -19,8 +19,9 @@
 namespace tslive::timescale {
 
 /// All checks of a source that has TimescaleDB, and of its target; none where it has not.
+/// @param across  hypertables are made anew on the target, in its own release
 inline void add_findings(std::vector<checks::Finding>& findings, checks::detail::End& source,
-                         checks::detail::End* target, const checks::Options& options) {
+                         checks::detail::End* target, const checks::Options& options, bool across = false) {
     using checks::detail::End;
     std::optional<Installation> found;
     const auto add = [&](std::string_view name, auto&& check) {
@@ -51,7 +52,8 @@ inline void add_findings(std::vector<checks::Finding>& findings, checks::detail:
     add("timescaledb.new_hypertables", [&] { return detail::check_new_hypertables(release); });
     add("timescaledb.jobs", [&] { return detail::check_jobs(source, *found); });
     if (target == nullptr) return;
-    add("timescaledb.version", [&] { return detail::check_version(*target, *found); });
+    if (across) add("timescaledb.across_versions", [&] { return detail::check_across(source, *target, *found); });
+    else add("timescaledb.version", [&] { return detail::check_version(*target, *found); });
     add("timescaledb.library", [&] { return detail::check_library(*target); });
     add("timescaledb.license", [&] { return detail::check_license(source, *target); });
     add("timescaledb.superuser", [&] { return detail::check_superuser(*target); });

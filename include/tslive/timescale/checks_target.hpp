@@ -16,6 +16,7 @@
 #include "tslive/checks/detail/end.hpp"
 #include "tslive/checks/finding.hpp"
 #include "tslive/checks/options.hpp"
+#include "tslive/timescale/blueprint_check.hpp"
 #include "tslive/timescale/checks_support.hpp"
 #include "tslive/timescale/installation.hpp"
 #include "tslive/timescale/source_settings.hpp"
@@ -36,8 +37,7 @@ using checks::Verdict;
                 "become hypertables",
                 source),
             fmt::format("Install TimescaleDB {} on the target's server", source));
-    constexpr std::string_view across =
-        "; a migration across versions (--migrate-across-timescaledb-versions) is not supported yet";
+    constexpr std::string_view across = "; or migrate across versions: --migrate-across-timescaledb-versions";
     if (installed && *installed != source)
         return checks::fatal(
             fmt::format("the source has TimescaleDB {} and the target {}, and their versions must be the same", source,
@@ -80,6 +80,18 @@ inline Verdict check_version(checks::detail::End& target, const Installation& so
     const auto all = catalog::available_extensions(target.connection);
     if (const auto found = all.find("timescaledb"); found != all.end()) available = found->second;
     return judge_same_version(source.version, installed, available);
+}
+
+inline Verdict check_across(checks::detail::End& source, checks::detail::End& target, const Installation& found) {
+    const auto there = installation_to_be(target.connection, found.schema);
+    if (!there) return checks::fatal("the target's server has no TimescaleDB", "Install it on the target's server");
+    const auto against = objections(source.connection, found, *there);
+    if (against.empty())
+        return checks::passed(fmt::format("TimescaleDB {} of the source can be made anew on {}, the target's",
+                                          found.version, there->version));
+    return checks::fatal(fmt::format("not everything of TimescaleDB {} can be made anew on {}, the target's: {}",
+                                     found.version, there->version, fmt::join(against, "; ")),
+                         "Change on the source what is named, or install another version on the target's server");
 }
 
 /// The loader has settings of its own, which anybody may see.

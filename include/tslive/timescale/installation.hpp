@@ -34,4 +34,16 @@ struct Installation {
     return Installation{*release, found.text(0, 0), found.text(0, 1)};
 }
 
+/// What a database has, or would have after CREATE EXTENSION in `schema`; nothing where the server has no TimescaleDB.
+[[nodiscard]] inline std::optional<Installation> installation_to_be(pg::Connection& connection,
+                                                                    std::string_view schema) {
+    if (auto found = installation(connection)) return found;
+    const auto offered =
+        connection.exec("SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'timescaledb'");
+    if (offered.empty() || offered.is_null(0, 0)) return std::nullopt;
+    const auto release = Release::parse(offered.at(0, 0));
+    if (!release) return std::nullopt;
+    return Installation{*release, offered.text(0, 0), std::string{schema}};
+}
+
 }  // namespace tslive::timescale

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,16 +29,22 @@ struct RangesReport {
     std::vector<std::string> only_on_source;
 };
 
+struct ReconcileOptions {
+    Release source, target;
+    /// Hypertables that have another name on the target.
+    std::map<catalog::QualifiedName, catalog::QualifiedName> names = {};
+};
+
 namespace detail {
 
 /// Compares hypertable by hypertable. Each step is a transaction of its own and may be repeated.
 class RangeReconciliation {
 public:
-    RangeReconciliation(pg::Connection& source, pg::Connection& target, const Release& release)
-        : source_(source), target_(target), release_(release) {}
+    RangeReconciliation(pg::Connection& source, pg::Connection& target, const ReconcileOptions& options)
+        : source_(source), target_(target), options_(options), release_(options.target) {}
 
     RangesReport run() {
-        const auto there = chunk_ranges(source_, release_);
+        const auto there = ranges_of_source();
         const auto here = chunk_ranges(target_, release_);
         const std::vector<ChunkRange> none;
         for (const auto& name : names_on_both()) {
@@ -56,6 +63,26 @@ public:
     }
 
 private:
+    /// By the names that the target has, and with its functions.
+    [[nodiscard]] std::map<catalog::QualifiedName, std::vector<ChunkRange>> ranges_of_source() {
+        std::map<catalog::QualifiedName, std::vector<ChunkRange>> renamed;
+        for (auto& [name, chunks] : chunk_ranges(source_, options_.source)) {
+            for (auto& chunk : chunks)
+                for (auto& slice : chunk.slices) {
+                    const auto dot = slice.partitioning.find('.');
+                    const auto schema = slice.partitioning.substr(0, dot);
+                    if (schema == "_timescaledb_internal" || schema == "_timescaledb_functions")
+                        slice.partitioning = fmt::format("{}{}", release_.functions(), slice.partitioning.substr(dot));
+                }
+            renamed.emplace(name_on_target(name), std::move(chunks));
+        }
+        return renamed;
+    }
+    [[nodiscard]] const catalog::QualifiedName& name_on_target(const catalog::QualifiedName& name) const {
+        const auto found = options_.names.find(name);
+        return found == options_.names.end() ? name : found->second;
+    }
+
     /// Nearly all chunks have a twin on the other side; looking for it one by one would take the square of their number.
     [[nodiscard]] static std::set<std::string> keys(const std::vector<ChunkRange>& chunks) {
         std::set<std::string> all;
@@ -73,7 +100,15 @@ private:
             std::ranges::sort(found);
             return found;
         };
-        const auto there = names(source_), here = names(target_);
+        std::vector<catalog::QualifiedName> there;
+        for (const auto& name : names(source_)) {
+            // One that was made after the snapshot may have the number, and so the name, of another one on the target.
+            const bool internal = name.schema == "_timescaledb_internal";
+            if (internal && !options_.names.empty() && !options_.names.contains(name)) continue;
+            there.push_back(name_on_target(name));
+        }
+        std::ranges::sort(there);
+        const auto here = names(target_);
         std::vector<catalog::QualifiedName> both;
         std::ranges::set_intersection(there, here, std::back_inserter(both));
         return both;
@@ -126,7 +161,8 @@ private:
 
     pg::Connection& source_;
     pg::Connection& target_;
-    Release release_;
+    const ReconcileOptions& options_;
+    Release release_;  // of the target
     RangesReport report_;
 };
 
@@ -138,8 +174,8 @@ private:
 /// that one go. Hypertables are matched by name. May be repeated.
 /// @pre what the source has committed is applied
 [[nodiscard]] inline RangesReport reconcile_ranges(pg::Connection& source, pg::Connection& target,
-                                                   const Release& release) {
-    return detail::RangeReconciliation(source, target, release).run();
+                                                   const ReconcileOptions& options) {
+    return detail::RangeReconciliation(source, target, options).run();
 }
 
 }  // namespace tslive::timescale

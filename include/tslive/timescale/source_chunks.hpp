@@ -17,6 +17,7 @@
 #include "tslive/pg/connection.hpp"
 #include "tslive/pg/quote.hpp"
 #include "tslive/timescale/chunk.hpp"
+#include "tslive/timescale/chunk_twins.hpp"
 
 namespace tslive::timescale {
 
@@ -32,6 +33,7 @@ public:
     /// @param helper_schema  ours, with the mirror
     SourceChunks(pg::Connection session, std::string_view helper_schema, Release source)
         : session_(std::move(session)), schema_(pg::quote_identifier(helper_schema)), release_(source) {
+        materializations_ = read_materializations(session_, helper_schema);
         session_.exec("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off");
     }
 
@@ -208,6 +210,7 @@ private:
             chunk.hypertable = {std::string{text(seen->second, "schema_name")},
                                 std::string{text(seen->second, "table_name")}};
             chunk.holds = holds(seen->second);
+            if (chunk.holds == Holds::rows) chunk.hypertable = name_on_target(chunk.hypertable);
             return chunk;
         }
         const auto found = session_.exec_again(
@@ -221,7 +224,24 @@ private:
                 "Begin the migration anew: ts-clean, then a new snapshot");
         chunk.hypertable = {found.text(0, 0), found.text(0, 1)};
         chunk.holds = holds({{"compression_state", found.text(0, 2)}});
+        if (chunk.holds == Holds::rows) chunk.hypertable = name_on_target(chunk.hypertable);
         return chunk;
+    }
+
+    /// On a target of another release, the tables of continuous aggregates have other numbers, and so other names. One that was made
+    /// after the snapshot may have the name of another one there.
+    [[nodiscard]] catalog::QualifiedName name_on_target(const catalog::QualifiedName& hypertable) const {
+        if (!materializations_) return hypertable;
+        if (const auto found = materializations_->find(hypertable); found != materializations_->end())
+            return found->second;
+        if (hypertable.schema == "_timescaledb_internal" && hypertable.name.starts_with("_materialized_hypertable_"))
+            throw Error(Recovery::operator_action,
+                        fmt::format("a change arrived of a continuous aggregate that was made on the source after the "
+                                    "snapshot, in {}",
+                                    hypertable),
+                        "A continuous aggregate cannot be added to a migration that runs: begin anew with ts-clean and "
+                        "a new snapshot");
+        return hypertable;
     }
 
     /// One a dimension: the newest, where a chunk was dropped and made again under its number.
@@ -276,6 +296,7 @@ private:
     pg::Connection session_;
     std::string schema_;
     Release release_;
+    std::optional<Materializations> materializations_;  // none: they have the same names
     // What the batch has brought, by number. A chunk without a row was removed.
     std::map<std::int32_t, CatalogRow> hypertables_, slices_;
     std::map<std::int32_t, std::optional<CatalogRow>> chunks_;

@@ -9,6 +9,7 @@
 #include "tslive/catalog/capabilities.hpp"
 #include "tslive/core/error.hpp"
 #include "tslive/core/log.hpp"
+#include "tslive/migrate/across_releases.hpp"
 #include "tslive/migrate/background.hpp"
 #include "tslive/migrate/base_copy.hpp"
 #include "tslive/migrate/binary_changes.hpp"
@@ -52,7 +53,9 @@ inline void check_state(const state::Store& store, const MigrateOptions& options
 /// Without a snapshot nothing can be dumped. Once the schema is here, lost tables are copied under a new one.
 inline void check_snapshot(const state::Store& store, const state::Layout& layout, const MigrateOptions& options,
                            pg::Connection& source) {
-    const bool catalog_needed = store.fact(fact::timescaledb) && !store.done(step::timescaledb_catalog);
+    const auto last_look =
+        options.timescale == TimescaleWay::across_releases ? step::timescaledb_made : step::timescaledb_catalog;
+    const bool catalog_needed = store.fact(fact::timescaledb) && !store.done(last_look);
     if (store.done(step::dump) && !catalog_needed) return;
     const auto remedy =
         store.done(step::started)
@@ -146,6 +149,7 @@ inline void migrate_from_here(const MigrateOptions& given, const Operator& user,
     for (const auto& path : options.search_path_for) static_cast<void>(parse_function_path(path));
     check_snapshot(store, layout, options, source);
     static_cast<void>(BaseCopy::find_tools(context, stop));  // before anything is changed
+    AcrossReleases(context, stop).check();
     {
         auto target = open_end("target", ends.target, "migrate", stop);
         take_hypertables_file(options, store, layout, context.skip_data, source, target);

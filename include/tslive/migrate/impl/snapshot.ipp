@@ -75,9 +75,10 @@ inline void report(const std::vector<checks::Finding>& findings) {
             return checks::fatal(error.what(), error.remedy());
         }
     };
-    wanted.further_checks = [](std::vector<checks::Finding>& findings, checks::detail::End& from,
-                               checks::detail::End* to, const checks::Options& chosen) {
-        timescale::add_findings(findings, from, to, chosen);
+    wanted.further_checks = [across = options.timescale == TimescaleWay::across_releases](
+                                std::vector<checks::Finding>& findings, checks::detail::End& from,
+                                checks::detail::End* to, const checks::Options& chosen) {
+        timescale::add_findings(findings, from, to, chosen, across);
         timescale::add_plain_source_findings(findings, from, to, chosen);
     };
     wanted.leave_out = timescale::leave_out_pieces;
