@@ -130,7 +130,8 @@ TEST_F(TimescaleDBReplay, does_not_take_compression_for_changes) {
         "DO UPDATE SET v = 99");
     source().sql("UPDATE ticks SET v = 'changed' WHERE n BETWEEN 1000 AND 1500");
     source().sql("DELETE FROM ticks WHERE n = 2000");
-    source().sql("SELECT compress_chunk(c, true) FROM show_chunks('metrics', newer_than => '2026-01-05'::timestamptz) c");
+    source().sql(
+        "SELECT compress_chunk(c, true) FROM show_chunks('metrics', newer_than => '2026-01-05'::timestamptz) c");
     source().sql("DELETE FROM metrics WHERE dev = 5");
     source().sql("DELETE FROM metrics WHERE dev = 1 AND ts >= '2026-01-07' AND ts < '2026-01-08'");
     finish();
@@ -169,6 +170,20 @@ TEST_F(TimescaleDBReplay, empties_what_the_source_empties) {
         "BEGIN; INSERT INTO ticks VALUES (1, 'gone'); TRUNCATE ticks, plain; INSERT INTO ticks VALUES (1, 'here'); "
         "COMMIT");
     finish();
+}
+
+TEST_F(TimescaleDBReplay, stops_before_half_a_truncate) {
+    source().sql(compression);
+    source().sql("SELECT compress_chunk(c) FROM show_chunks('metrics', older_than => '2026-01-04'::timestamptz) c");
+    source().sql("INSERT INTO metrics VALUES ('2026-01-02 01:30', 1, 1)");
+    begin();
+    source().sql(
+        "DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || c FROM show_chunks('metrics', newer_than => "
+        "'2026-01-02'::timestamptz, "
+        "older_than => '2026-01-03'::timestamptz) c); END $$");
+    migration->migrate->expect_exit(3);
+    EXPECT_THAT(migration->migrate->output(), testing::HasSubstr("TimescaleDB then removes the compressed ones only"));
+    EXPECT_EQ(target().number("SELECT count(*) FROM metrics WHERE ts >= '2026-01-02' AND ts < '2026-01-03'"), 121);
 }
 
 TEST_F(TimescaleDBReplay, changes_one_of_several_rows_that_are_the_same) {

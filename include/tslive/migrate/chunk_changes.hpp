@@ -52,6 +52,7 @@ public:
             return with_chunks([&](timescale::SourceChunks& chunks) { return route(chunks, relation, target); });
         };
         auto found = look();
+        if (found.kind == apply::Route::Kind::shadow && found.chunk) refuse_half_a_truncate(relation);
         if (found.kind != apply::Route::Kind::chunk || !by_content) return found;
         auto compressed = found.pieces;
         if (found.chunk && found.through_table) compressed.push_back(*found.chunk);
@@ -124,6 +125,23 @@ private:
         }
         if (chunks.hypertable(name) == timescale::Holds::compressed) return {.kind = Kind::shadow};
         return {.kind = Kind::ordinary};
+    }
+
+    /// TRUNCATE of a chunk that has rows of both kinds empties what is compressed, and nothing else. Which rows that are, is not the same on
+    /// the target.
+    void refuse_half_a_truncate(const pgoutput::CachedRelation& relation) {
+        const auto owner = with_chunks([&](timescale::SourceChunks& chunks) -> std::optional<timescale::SourceChunk> {
+            const auto chunk = chunks.find({relation.schema, relation.name});
+            return chunk ? chunks.owner_of(chunk->id) : std::nullopt;
+        });
+        if (!owner || !owner->partly_compressed) return;
+        throw Error(
+            Recovery::operator_action,
+            fmt::format("the chunk {} of {} was truncated on the source while it had rows that were compressed and "
+                        "others that were not: TimescaleDB then removes the compressed ones only",
+                        owner->name, owner->hypertable),
+            "Begin the migration anew with ts-clean and a new snapshot. To empty a range of time, use drop_chunks "
+            "or DELETE");
     }
 
     [[nodiscard]] apply::Route to_chunk(apply::Route::Kind kind, const timescale::SourceChunk& chunk,

@@ -46,7 +46,8 @@ struct SourceChunk {
     catalog::QualifiedName name;
     catalog::QualifiedName hypertable;
     Holds holds = Holds::rows;
-    Ranges ranges;  ///< fewer, or none, once the chunk was dropped
+    bool partly_compressed = false;  ///< it has rows that are compressed, and others
+    Ranges ranges;                   ///< fewer, or none, once the chunk was dropped
 };
 
 /// A chunk of the target.

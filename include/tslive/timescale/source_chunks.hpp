@@ -57,12 +57,14 @@ public:
         if (const auto seen = chunks_.find(id); seen != chunks_.end())
             return seen->second ? std::optional{described(id, *seen->second)} : std::nullopt;
         const auto found = session_.exec_again(
-            fmt::format("SELECT schema_name, table_name, hypertable_id FROM {}.source_chunk WHERE id = $1", schema_),
+            fmt::format("SELECT schema_name, table_name, hypertable_id, status FROM {}.source_chunk WHERE id = $1",
+                        schema_),
             pg::Params{}.number(id));
         if (found.empty()) return std::nullopt;
-        return described(
-            id,
-            {{"schema_name", found.text(0, 0)}, {"table_name", found.text(0, 1)}, {"hypertable_id", found.text(0, 2)}});
+        return described(id, {{"schema_name", found.text(0, 0)},
+                              {"table_name", found.text(0, 1)},
+                              {"hypertable_id", found.text(0, 2)},
+                              {"status", found.text(0, 3)}});
     }
     /// The chunk whose compressed rows are in the chunk `id`.
     [[nodiscard]] std::optional<SourceChunk> owner_of(std::int32_t id) {
@@ -195,6 +197,7 @@ private:
         const auto seen = chunks_.find(id);
         return seen != chunks_.end() && seen->second && text(*seen->second, "dropped") == "t";
     }
+    static constexpr std::int32_t partial = 8;  // a bit of chunk.status
     [[nodiscard]] static Holds holds(const CatalogRow& hypertable) {
         return text(hypertable, "compression_state") == "2" ? Holds::compressed : Holds::rows;
     }
@@ -204,6 +207,7 @@ private:
                           .name = {std::string{text(row, "schema_name")}, std::string{text(row, "table_name")}},
                           .hypertable = {},
                           .holds = Holds::rows,
+                          .partly_compressed = (number(row, "status") & partial) != 0,
                           .ranges = ranges_of(id)};
         const auto hypertable = number(row, "hypertable_id");
         if (const auto seen = hypertables_.find(hypertable); seen != hypertables_.end()) {
