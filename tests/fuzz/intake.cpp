@@ -8,12 +8,15 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <stdlib.h>
 
 #include "tslive/core/bytes.hpp"
 #include "tslive/core/error.hpp"
+#include "tslive/core/ids.hpp"
 #include "tslive/core/lsn.hpp"
 #include "tslive/migrate/intake.hpp"
 #include "tslive/pgoutput/peek.hpp"
@@ -98,7 +101,12 @@ void check_session(Bytes input) {
     {
         auto main = spool::Writer<UnsyncedFile>::open(path, stream, small);
         spool::StreamedWriter<UnsyncedFile> streamed(path, stream, small);
-        migrate::Intake<UnsyncedFile> intake(main, streamed, protocol);
+        migrate::Intake<UnsyncedFile> intake(main, streamed, protocol, [](std::span<const Xid> asked, Lsn) {
+            std::vector<Xid> rolled_back;
+            for (const auto xid : asked)
+                if (xid.value % 2 == 0) rolled_back.push_back(xid);
+            return rolled_back;
+        });
         intake.session_begins({1});
         std::uint64_t lsn = 1;
         std::size_t committed = 0;

@@ -72,6 +72,25 @@ TEST_F(ApplyStreaming, what_is_rolled_back_is_not_applied) {
     expect_streamed();
 }
 
+// What has more than 4096 changes on the server's disk when it is sent is not marked as sent, so that a rollback of it is
+// not told: here the pieces of one large value, all of which have to be there before the row can be sent.
+TEST_F(ApplyStreaming, what_is_rolled_back_without_a_word_is_not_applied) {
+    everywhere("CREATE TABLE wide (id int PRIMARY KEY, v text); ALTER TABLE wide ALTER v SET STORAGE EXTERNAL");
+    start();
+    auto session = source.connect();
+    session.exec(
+        "BEGIN; INSERT INTO t VALUES (1, 'kept'); SAVEPOINT a; "
+        "INSERT INTO wide VALUES (1, repeat('x', 10000000))");
+    source.sql("INSERT INTO u VALUES (1, 'brings the log to the disk, and the row to us')");
+    expect_streamed();
+    session.exec(
+        "ROLLBACK TO a; INSERT INTO wide VALUES (2, 'kept'); SAVEPOINT b; INSERT INTO wide VALUES (3, 'kept');"
+        "RELEASE b; COMMIT");
+    source.sql("INSERT INTO wide VALUES (4, 'after')");
+    apply_and_compare();
+    EXPECT_EQ(target.number("SELECT count(*) FROM wide"), 3);
+}
+
 TEST_F(ApplyStreaming, a_relation_told_by_what_was_rolled_back_is_told_again) {
     everywhere("CREATE TABLE late (id int PRIMARY KEY, v text); CREATE TABLE later (id int PRIMARY KEY, v text)");
     start();

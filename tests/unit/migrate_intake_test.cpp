@@ -2,7 +2,9 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -11,6 +13,7 @@
 #include "support/golden_stream.hpp"
 #include "support/pgoutput_wire.hpp"
 #include "tslive/migrate/intake.hpp"
+#include "tslive/migrate/rolled_back.hpp"
 #include "tslive/pgoutput/peek.hpp"
 #include "tslive/spool/reader.hpp"
 #include "tslive/spool/streamed.hpp"
@@ -45,7 +48,11 @@ Wire commit(std::uint64_t at) { return Wire('C').u8(0).u64(at).u64(at + 1).u64(7
 struct Spools {
     explicit Spools(const std::filesystem::path& folder, const spool::Options& options = spool::testing::small)
         : path(folder), main(spool::Writer<>::open(folder, stream, options)), streamed(folder, stream, options),
-          intake(main, streamed, v2) {
+          intake(main, streamed, v2, [this](std::span<const Xid> subtransactions, Lsn end) {
+              asked.emplace_back(end, std::vector<Xid>(subtransactions.begin(), subtransactions.end()));
+              if (source_is_gone) throw Error(Recovery::reconnect, "connection lost");
+              return rolled_back;
+          }) {
         intake.session_begins({1});
         main.boundary({1});
     }
@@ -54,12 +61,15 @@ struct Spools {
     std::filesystem::path path;
     spool::Writer<> main;
     spool::StreamedWriter<> streamed;
+    std::vector<Xid> rolled_back = {};  ///< what the source says when it is asked
+    bool source_is_gone = false;
+    std::vector<std::pair<Lsn, std::vector<Xid>>> asked = {};
     Intake<> intake;
     std::uint64_t at = 1;
 };
 
-/// What an applier gets to see: messages in commit order, without what was rolled back; streamed ones without their
-/// transaction id, blocks without their marks.
+/// What an applier gets to see: messages in commit order, without what was rolled back except for relations; streamed
+/// ones without their transaction id, blocks without their marks.
 std::vector<std::string> read_back(const std::filesystem::path& path) {
     std::vector<std::string> seen;
     for (const auto& kept : spool::testing::read_all(path)) {
@@ -72,7 +82,8 @@ std::vector<std::string> read_back(const std::filesystem::path& path) {
             if (type == MessageType::stream_start || type == MessageType::stream_stop || type == MessageType::origin)
                 continue;
             const auto xid = pgoutput::streamed_xid(message->payload);
-            if (std::ranges::count(transaction.void_subtransactions, xid) > 0) continue;
+            if (type != MessageType::relation && std::ranges::count(transaction.void_subtransactions, xid) > 0)
+                continue;
             const auto plain = pgoutput::without_streamed_xid(message->payload);
             seen.emplace_back(as_text(plain));
         }
@@ -154,6 +165,81 @@ TEST_F(IntakeTest, what_was_rolled_back_is_left_out) {
     EXPECT_THROW(spools.take(stream_commit(90, 50)), DecodeError);
 }
 
+TEST_F(IntakeTest, a_rollback_that_the_source_did_not_tell_is_found_out_before_the_commit_counts) {
+    Spools spools(path);
+    spools.rolled_back = {{72}};
+    spools.take(start(70, true));
+    spools.take(row(70, "kept"));
+    spools.take(row(71, "rolled back, and told"));
+    spools.take(row(72, "rolled back"));
+    spools.take(relation(72, 9, "told for the others, too"));
+    spools.take(stop());
+    spools.take(stream_abort(70, 71));
+    spools.take(start(70, false));
+    spools.take(row(73, "kept too"));
+    spools.take(row(72, "rolled back as well"));
+    spools.take(stop());
+    spools.take(stream_commit(70, 30));
+    spools.main.sync();
+    EXPECT_EQ(spools.asked, (std::vector<std::pair<Lsn, std::vector<Xid>>>{{Lsn{31}, {{72}, {73}}}}));
+    EXPECT_THAT(read_back(path), ElementsAre(plain(row(70, "kept")), plain(relation(72, 9, "told for the others, too")),
+                                             plain(row(73, "kept too")), text(stream_commit(70, 30))));
+}
+
+TEST_F(IntakeTest, the_source_is_asked_about_subtransactions_only) {
+    Spools spools(path);
+    spools.take(start(70, true));
+    spools.take(row(70, "a"));
+    spools.take(row(71, "b"));
+    spools.take(stop());
+    spools.take(stream_abort(70, 71));
+    spools.take(stream_commit(70, 30));
+    EXPECT_THAT(spools.asked, IsEmpty());
+}
+
+TEST_F(IntakeTest, no_answer_means_no_commit) {
+    Spools spools(path);
+    const auto again = [&] {
+        spools.intake.session_begins({1});
+        spools.take(start(70, true));
+        spools.take(row(71, "a"));
+        spools.take(stop());
+        spools.take(stream_commit(70, 30));
+    };
+    spools.source_is_gone = true;
+    EXPECT_THROW(again(), Error);
+    EXPECT_EQ(spools.main.sync(), Lsn{1});
+    EXPECT_THAT(read_back(path), IsEmpty());
+    spools.source_is_gone = false;
+    again();
+    EXPECT_EQ(spools.main.sync(), Lsn{31});
+    EXPECT_THAT(read_back(path), ElementsAre(plain(row(71, "a")), text(stream_commit(70, 30))));
+}
+
+TEST_F(IntakeTest, a_hundred_thousand_subtransactions_are_asked_about_once_each) {
+    Spools spools(path, {});
+    spools.take(start(70, true));
+    for (std::uint32_t i = 0; i < 100'000; ++i) {
+        spools.take(row(1'000 + i, "in"));
+        spools.take(row(70, "out"));
+        spools.take(row(999, "a savepoint around them"));
+    }
+    spools.take(stop());
+    spools.take(stream_commit(70, 30));
+    ASSERT_EQ(spools.asked.size(), 1U);
+    const auto& xids = spools.asked[0].second;
+    ASSERT_EQ(xids.size(), 100'001U);
+    for (std::uint32_t i = 0; i < xids.size(); ++i) ASSERT_EQ(xids[i], Xid{999 + i});
+}
+
+TEST(RolledBack, gives_a_transaction_the_epoch_that_is_nearest) {
+    constexpr std::uint64_t epoch = std::uint64_t{1} << 32;
+    EXPECT_EQ(with_epoch({740}, 750), 740U);
+    EXPECT_EQ(with_epoch({760}, 750), 760U);
+    EXPECT_EQ(with_epoch({0xffff'fff0}, 3 * epoch + 5), 2 * epoch + 0xffff'fff0);
+    EXPECT_EQ(with_epoch({5}, 2 * epoch + 0xffff'fff0), 3 * epoch + 5);
+}
+
 TEST_F(IntakeTest, relations_told_by_a_streamed_transaction_stand_behind_it) {
     Spools spools(path);
     spools.take(start(70, true));
@@ -168,8 +254,9 @@ TEST_F(IntakeTest, relations_told_by_a_streamed_transaction_stand_behind_it) {
     spools.take(stream_commit(70, 30));
     spools.main.sync();
     EXPECT_THAT(read_back(path),
-                ElementsAre(plain(relation(70, 9, "first")), plain(relation(70, 9, "renamed")), plain(row(70, "a")),
-                            text(stream_commit(70, 30)), plain(relation(70, 9, "renamed"))));
+                ElementsAre(plain(relation(71, 9, "told, then rolled back")), plain(relation(70, 9, "first")),
+                            plain(relation(70, 9, "renamed")), plain(row(70, "a")), text(stream_commit(70, 30)),
+                            plain(relation(70, 9, "renamed"))));
     // A reader that begins in a later segment gets it as well, when the transaction's own folder is long gone.
     std::uint64_t end = 100;
     while (spool::testing::segments(path).size() < 4) spool::testing::transaction(spools.main, ++end);
@@ -353,7 +440,7 @@ TEST_F(IntakeTest, a_full_disk_stops_a_streamed_transaction_before_it_counts) {
     };
     auto main = spool::Writer<SmallDisk>::open(path, stream, spool::testing::small, opener);
     spool::StreamedWriter<SmallDisk> streamed(path, stream, spool::testing::small, opener);
-    Intake<SmallDisk> intake(main, streamed, v2);
+    Intake<SmallDisk> intake(main, streamed, v2, [](std::span<const Xid>, Lsn) { return std::vector<Xid>{}; });
     intake.session_begins({1});
     main.boundary({1});
     intake.take({2}, start(70, true));

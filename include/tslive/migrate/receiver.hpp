@@ -6,10 +6,13 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "tslive/core/ids.hpp"
 #include "tslive/core/lsn.hpp"
 #include "tslive/core/stop.hpp"
 #include "tslive/migrate/intake.hpp"
@@ -72,6 +75,8 @@ private:
     /// @returns when a new session is to begin at once, with other options; else it ends by Stopped or an error
     void run_session(Waiter& waiter);
     void check_slot(const std::stop_token& stop);
+    void expect_the_source(std::string_view system_identifier) const;
+    [[nodiscard]] std::vector<Xid> ask_rolled_back(std::span<const Xid> subtransactions, Lsn end) const;
     void take(Session& session, const pg::StreamEvent& event);
     [[nodiscard]] bool forbids_binary(Bytes message) const;
     void wait_for_space(Session& session, Waiter& waiter);
@@ -81,6 +86,7 @@ private:
     spool::Writer<> writer_;
     spool::StreamedWriter<> streamed_;
     Intake<> intake_;
+    std::stop_token stop_;  ///< of the run
     bool progressed_ = false;
 };
 

@@ -164,9 +164,12 @@ inline Applier::Step Applier::take_streamed(Session& session, const spool::Recor
         while (const auto message = messages.next()) {
             waiter.throw_if_stopped();
             const auto type = pgoutput::peek(message->payload);
-            const bool of_block = type == pgoutput::MessageType::stream_start ||
-                                  type == pgoutput::MessageType::stream_stop || type == pgoutput::MessageType::origin;
-            if (!of_block && rolled_back.contains(pgoutput::streamed_xid(message->payload))) continue;
+            // A relation is told for the rest of the transaction, too, when the source forgot to tell of the rollback; and
+            // when it did not, it is told again.
+            const bool always = type == pgoutput::MessageType::stream_start ||
+                                type == pgoutput::MessageType::stream_stop || type == pgoutput::MessageType::origin ||
+                                type == pgoutput::MessageType::relation;
+            if (!always && rolled_back.contains(pgoutput::streamed_xid(message->payload))) continue;
             session.decoder.decode(message->payload, session.batcher);
         }
         if (session.decoder.inside_block())

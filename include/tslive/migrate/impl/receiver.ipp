@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 
 #include "tslive/catalog/binary_types.hpp"
+#include "tslive/catalog/databases.hpp"
 #include "tslive/core/log.hpp"
 #include "tslive/core/size.hpp"
+#include "tslive/migrate/rolled_back.hpp"
 #include "tslive/pgoutput/peek.hpp"
 #include "tslive/snapshot/slot.hpp"
 
@@ -50,7 +52,8 @@ inline Receiver::Receiver(ReceiverOptions options)
     : options_(std::move(options)),
       writer_(spool::Writer<>::open(options_.spool, options_.stream, options_.spool_options)),
       streamed_(options_.spool, options_.stream, options_.spool_options),
-      intake_(writer_, streamed_, options_.protocol) {
+      intake_(writer_, streamed_, options_.protocol,
+              [this](std::span<const Xid> subtransactions, Lsn end) { return ask_rolled_back(subtransactions, end); }) {
     if (writer_.durable_boundary().valid()) return;
     writer_.append(spool::RecordKind::session, options_.consistent_point, {});
     writer_.boundary(options_.consistent_point);
@@ -58,6 +61,7 @@ inline Receiver::Receiver(ReceiverOptions options)
 }
 
 inline void Receiver::run(std::stop_token stop) {
+    stop_ = stop;
     Waiter waiter(stop);
     pg::Backoff backoff(options_.retry);
     for (;;) {
@@ -109,15 +113,25 @@ inline void Receiver::check_slot(const std::stop_token& stop) {
     throw Error(Recovery::reconnect, "an earlier session of ours still held the slot");
 }
 
+inline void Receiver::expect_the_source(std::string_view system_identifier) const {
+    if (system_identifier == options_.system_identifier) return;
+    throw Error(Recovery::operator_action,
+                fmt::format("the source is cluster {} now; the migration began with cluster {}", system_identifier,
+                            options_.system_identifier),
+                "Check where the source's address leads: a load balancer, a restored copy?");
+}
+
+inline std::vector<Xid> Receiver::ask_rolled_back(std::span<const Xid> subtransactions, Lsn end) const {
+    auto source = pg::Connection::open(options_.source, "receiver check", stop_);
+    expect_the_source(catalog::system_identifier(source));
+    return rolled_back(source, subtransactions, end);
+}
+
 inline void Receiver::run_session(Waiter& waiter) {
     check_slot(waiter.token());
     auto connection = pg::Connection::open(options_.source, detail::receiver_purpose, waiter.token(),
                                            pg::ConnectionKind::replication);
-    if (const auto identity = pg::identify_system(connection); identity.system_identifier != options_.system_identifier)
-        throw Error(Recovery::operator_action,
-                    fmt::format("the source is cluster {} now; the migration began with cluster {}",
-                                identity.system_identifier, options_.system_identifier),
-                    "Check where the source's address leads: a load balancer, a restored copy?");
+    expect_the_source(pg::identify_system(connection).system_identifier);
 
     const auto start = writer_.durable_boundary();
     intake_.session_begins(start);
