@@ -32,7 +32,7 @@ TEST(TimescaleChecks, ask_for_the_same_version_on_both_ends) {
 
 TEST(TimescaleChecks, refuse_compression_where_its_marks_are_not_sent) {
     EXPECT_EQ(judge_messages(version_13, {}).weight, Weight::passed);
-    Compression some;
+    CompressionInUse some;
     some.hypertables = {{"public", "metrics"}};
     EXPECT_THAT(judge_messages(version_13, some).text, HasSubstr("public.metrics"));
     EXPECT_EQ(judge_messages(version_13, some).weight, Weight::fatal);
@@ -40,7 +40,7 @@ TEST(TimescaleChecks, refuse_compression_where_its_marks_are_not_sent) {
 }
 
 TEST(TimescaleChecks, refuse_unmarked_decompression_where_rows_could_double) {
-    Compression some;
+    CompressionInUse some;
     some.hypertables = {{"public", "metrics"}};
     EXPECT_EQ(judge_markers({2, 11, 0}, false, some).weight, Weight::warning);
     some.keyless = some.hypertables;

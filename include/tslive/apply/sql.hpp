@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,13 +88,27 @@ namespace detail {
     return out;
 }
 
+/// Types whose values are equal when their texts are, so that an index on one of them may narrow the search.
+[[nodiscard]] inline bool equal_as_text(TypeId type) {
+    constexpr std::uint32_t types[] = {20,   21,   23,   25,
+                                       1082, 1114, 1184, 2950};  // integers, text, date, timestamps, uuid
+    return std::ranges::find(types, type.value) != std::end(types);
+}
+
 /// Rows whose identity is in the parameters from `first` on: compared by what the types' output functions say, because
-/// equality is not defined for all types (json), and is more than identity for others (-0, padding, collations).
+/// equality is not defined for all types (json), and is more than identity for others (-0, padding, collations). What it
+/// implies for simple types is said besides, for an index to be found by.
+/// @param filled  by column: its value is not NULL
 [[nodiscard]] inline std::string content_matches(const TargetTable& table, std::size_t first, Form form,
-                                                 std::string_view alias) {
+                                                 std::string_view alias, const std::vector<bool>& filled) {
     std::string out;
-    for (const auto& column : table.columns) {
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+        const auto& column = table.columns[i];
         if (!column.identity) continue;
+        if (i < filled.size() && filled[i] && equal_as_text(column.type))
+            out += fmt::format("{}{}.{} OPERATOR(pg_catalog.=) ${}{}::{}", out.empty() ? "" : " AND ", alias,
+                               pg::quote_identifier(column.name), first, form == Form::text ? "::text" : "",
+                               column.type_name);
         const auto name = fmt::format("{}.{}", alias, pg::quote_identifier(column.name));
         const auto given = form == Form::text ? fmt::format("${}::text", first)
                                               : fmt::format("format('%s', ${}::{})", first, column.type_name);
@@ -105,14 +122,15 @@ namespace detail {
 
 /// Which row a single statement works on. Among rows that are the same it is one, whichever; but what is a key on the
 /// source has to name one here too, so that a second row shows in the count.
-[[nodiscard]] inline std::string single_row(const TargetTable& table, std::size_t first, Form form) {
+[[nodiscard]] inline std::string single_row(const TargetTable& table, std::size_t first, Form form,
+                                            const std::vector<bool>& filled) {
     if (table.match == Match::by_key) return key_matches(table, first, true);
-    if (!table.whole_rows) return content_matches(table, first, form, "t");
+    if (!table.whole_rows) return content_matches(table, first, form, "t", filled);
     if (table.only)
         return fmt::format("t.ctid = (SELECT s.ctid FROM {} AS s WHERE {} LIMIT 1)", relation(table),
-                           content_matches(table, first, form, "s"));
+                           content_matches(table, first, form, "s", filled));
     return fmt::format("(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM {} AS s WHERE {} LIMIT 1)",
-                       relation(table), content_matches(table, first, form, "s"));
+                       relation(table), content_matches(table, first, form, "s", filled));
 }
 
 }  // namespace detail
@@ -165,10 +183,11 @@ namespace detail {
 }
 
 /// Parameters: one value a column of `set`, then the identity (key columns, or all columns of the replica identity).
-[[nodiscard]] inline std::string update_single(const TargetTable& table, const Columns& set, Form form = Form::text) {
+[[nodiscard]] inline std::string update_single(const TargetTable& table, const Columns& set, Form form = Form::text,
+                                               const std::vector<bool>& filled = {}) {
     if (set.empty())  // all of it is TOAST that did not change: still has to hit its row
         return fmt::format("SELECT FROM {} AS t WHERE {} FOR UPDATE", relation(table),
-                           detail::single_row(table, 1, form));
+                           detail::single_row(table, 1, form, filled));
     std::string assignments;
     for (std::size_t i = 0; i < set.size(); ++i) {
         const auto& column = table.columns[set[i]];
@@ -176,12 +195,13 @@ namespace detail {
                                    column.type_name);
     }
     return fmt::format("UPDATE {} AS t SET {} WHERE {}", relation(table), assignments,
-                       detail::single_row(table, set.size() + 1, form));
+                       detail::single_row(table, set.size() + 1, form, filled));
 }
 
 /// The same for a table with GENERATED ALWAYS identity columns, which UPDATE cannot set, and for rows that may move to another
 /// chunk: the row is removed and inserted again, with what did not arrive taken from the row itself.
-[[nodiscard]] inline std::string replace_single(const TargetTable& table, const Columns& set, Form form = Form::text) {
+[[nodiscard]] inline std::string replace_single(const TargetTable& table, const Columns& set, Form form = Form::text,
+                                                const std::vector<bool>& filled = {}) {
     std::vector<std::string> value(table.columns.size());
     for (std::size_t i = 0; i < set.size(); ++i)
         value[set[i]] = fmt::format("${}::{}", i + 1, table.columns[set[i]].type_name);
@@ -196,12 +216,14 @@ namespace detail {
     return fmt::format(
         "WITH gone AS (DELETE FROM {} AS t WHERE {} RETURNING t.*) INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT "
         "{} FROM gone",
-        relation(table), detail::single_row(table, set.size() + 1, form), table.rows_into().quoted(), names, values);
+        relation(table), detail::single_row(table, set.size() + 1, form, filled), table.rows_into().quoted(), names,
+        values);
 }
 
 /// Parameters: the identity.
-[[nodiscard]] inline std::string remove_single(const TargetTable& table, Form form = Form::text) {
-    return fmt::format("DELETE FROM {} AS t WHERE {}", relation(table), detail::single_row(table, 1, form));
+[[nodiscard]] inline std::string remove_single(const TargetTable& table, Form form = Form::text,
+                                               const std::vector<bool>& filled = {}) {
+    return fmt::format("DELETE FROM {} AS t WHERE {}", relation(table), detail::single_row(table, 1, form, filled));
 }
 
 }  // namespace tslive::apply::sql

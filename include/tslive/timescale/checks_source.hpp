@@ -36,20 +36,20 @@ using checks::Verdict;
 }
 
 /// How hypertables are compressed on the source, as far as it matters when what that writes is not marked.
-struct Compression {
+struct CompressionInUse {
     std::vector<catalog::QualifiedName> hypertables;  ///< that have compression enabled
     std::vector<catalog::QualifiedName> keyless;      ///< of these, those without any unique key
     bool marks_decompression = false;                 ///< enable_decompression_logrep_markers, where there is one
 };
 
-[[nodiscard]] inline Compression read_compression(pg::Connection& source) {
+[[nodiscard]] inline CompressionInUse read_compression(pg::Connection& source) {
     const auto rows = source.exec(
         "SELECT h.schema_name, h.table_name, EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid "
         "  AND i.indisunique AND i.indpred IS NULL) FROM _timescaledb_catalog.hypertable h "
         "JOIN pg_catalog.pg_namespace n ON n.nspname = h.schema_name "
         "JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = h.table_name "
         "WHERE h.compression_state = 1 ORDER BY 1, 2");
-    Compression found;
+    CompressionInUse found;
     for (int row = 0; row < rows.rows(); ++row) {
         found.hypertables.push_back({rows.text(row, 0), rows.text(row, 1)});
         if (!rows.boolean(row, 2)) found.keyless.push_back(found.hypertables.back());
@@ -63,7 +63,8 @@ struct Compression {
 /// - decompressing inserts rows that the target has. With a unique key the replay stops there and names it; without one they double
 ///   silently. DML on compressed chunks decompresses too (2.11 and later): that is marked if decompression is (2.12 to 2.15), so that only
 ///   decompress_chunk() by hand remains, which the operator is told of.
-[[nodiscard]] inline Verdict judge_markers(const Release& release, bool markers_on, const Compression& compression) {
+[[nodiscard]] inline Verdict judge_markers(const Release& release, bool markers_on,
+                                           const CompressionInUse& compression) {
     if (release.compression_markers()) {
         if (markers_on) return checks::passed("what compression writes is marked in the WAL");
         return checks::fatal(
@@ -92,7 +93,7 @@ struct Compression {
         "ALTER EXTENSION timescaledb UPDATE to 2.16 or later on the source, where that is not so");
 }
 
-[[nodiscard]] inline Verdict judge_messages(const catalog::Capabilities& server, const Compression& compression) {
+[[nodiscard]] inline Verdict judge_messages(const catalog::Capabilities& server, const CompressionInUse& compression) {
     if (server.logical_messages()) return checks::passed("markers are sent");
     if (compression.hypertables.empty()) return checks::passed("no hypertable has compression enabled");
     return checks::fatal(

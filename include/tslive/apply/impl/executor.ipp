@@ -298,15 +298,27 @@ inline void Executor::apply_single(const TargetTable& table, const Change& chang
     else
         for (const auto& column : table.columns)
             if (column.identity) add(change.identity[column.source_index]);
+    std::vector<bool> filled;
+    if (table.match == Match::by_content)
+        for (const auto& column : table.columns) {
+            filled.push_back(column.identity && change.identity[column.source_index].kind != ValueKind::null);
+            if (column.identity && !filled.back()) absent += fmt::format(",-{}", filled.size() - 1);
+        }
 
     // With its values in the plan, a statement leaves out all chunks but the row's.
     if (table.one_by_one) send_command("SET LOCAL plan_cache_mode = force_custom_plan");
     const auto form = binary ? sql::Form::binary : sql::Form::text;
     const auto make_sql = [&] {
-        if (removes) return sql::remove_single(table, form);
-        return table.updates_replace() ? sql::replace_single(table, set, form) : sql::update_single(table, set, form);
+        if (removes) return sql::remove_single(table, form, filled);
+        return table.updates_replace() ? sql::replace_single(table, set, form, filled)
+                                       : sql::update_single(table, set, form, filled);
     };
-    send(fmt::format("{}{}{}{}", table.number, removes ? "x" : change.kind == ChangeKind::update ? "y" : "k", absent, detail::mark(form)), make_sql, params,
+    send(fmt::format("{}{}{}{}", table.number,
+                     removes                             ? "x"
+                     : change.kind == ChangeKind::update ? "y"
+                                                         : "k",
+                     absent, detail::mark(form)),
+         make_sql, params,
          {&table, 1, removes ? "DELETE" : "UPDATE", transaction, detail::describe_identity(table, change)});
     if (table.one_by_one) send_command("SET LOCAL plan_cache_mode = force_generic_plan");
     if (pipeline_.sent() >= most_unchecked) check();
