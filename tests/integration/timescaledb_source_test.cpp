@@ -145,7 +145,11 @@ protected:
             thread_.request_stop();
             return failure_.get_future().get();
         }
-        [[nodiscard]] std::string wait_for_failure() { return failure_.get_future().get(); }
+        [[nodiscard]] std::string wait_for_failure() {
+            auto failure = failure_.get_future();
+            if (failure.wait_for(patience) != std::future_status::ready) throw Failure("the watch goes on");
+            return failure.get();
+        }
 
     private:
         migrate::MigrateOptions options_;
@@ -153,6 +157,15 @@ protected:
         std::promise<std::string> failure_;
         std::jthread thread_;
     };
+    /// Messages of a kind in transactions that change `plain`, too.
+    [[nodiscard]] std::int64_t changes_in_slot(std::string_view letter) {
+        return source().number(fmt::format(
+            "WITH sent AS (SELECT xid::text AS xid, data FROM pg_logical_slot_peek_binary_changes('tslive_{0}', NULL, "
+            "NULL, 'proto_version', '1', 'publication_names', 'tslive_{0}_all,tslive_{0}_identity')) "
+            "SELECT count(*) FROM sent WHERE substr(data, 1, 1) = '{1}'::bytea AND xid IN (SELECT xid FROM sent WHERE "
+            "data::text LIKE '%' || encode('plain', 'hex') || '%')",
+            migration->id(), letter));
+    }
     [[nodiscard]] bool works(std::string_view statement) {
         try {
             source().sql(statement);
@@ -229,23 +242,20 @@ TEST_F(TimescaledbSource, works_as_before_and_is_left_as_it_was) {
 
 TEST_F(TimescaledbSource, sends_changes_of_old_and_new_chunks_to_the_slot) {
     take_snapshot();
-    const auto id = migration->id();
     source().sql(R"(INSERT INTO "Bare %" VALUES ('2024-03-01', 1, 1))");
     source().sql(
         R"(UPDATE "Bare %" SET v = 2 WHERE ts = '2024-03-01'; DELETE FROM "Bare %" WHERE ts = '2024-01-04 00:00';)"
         "UPDATE keyed SET v = 5 WHERE ts = '2024-01-04 00:00' AND dev = 1;"
         R"(UPDATE "it's" SET v = 3 WHERE ts = '2024-01-03 05:00'; DELETE FROM no_key; UPDATE plain SET v = 7)");
-    const auto letters = [&](std::string_view letter) {
-        return source().number(fmt::format(
-            "SELECT count(*) FROM pg_logical_slot_peek_binary_changes('tslive_{0}', NULL, NULL, 'proto_version', '1', "
-            "'publication_names', 'tslive_{0}_all,tslive_{0}_identity') WHERE substr(data, 1, 1) = '{1}'::bytea AND "
-            "xid::text IN (SELECT xid::text FROM pg_logical_slot_peek_binary_changes('tslive_{0}', NULL, NULL, "
-            "'proto_version', '1', 'publication_names', 'tslive_{0}_all,tslive_{0}_identity') "
-            "WHERE data::text LIKE '%' || encode('plain', 'hex') || '%')",
-            id, letter));
-    };
-    EXPECT_EQ(letters("U"), 1 + 1 + 3 + 1);
-    EXPECT_EQ(letters("D"), 3);
+    EXPECT_EQ(changes_in_slot("U"), 1 + 1 + 3 + 1);
+    EXPECT_EQ(changes_in_slot("D"), 3);
+}
+
+TEST_F(TimescaledbSource, names_each_row_of_a_compressed_batch_that_is_deleted) {
+    take_snapshot();
+    const auto rows = source().count("keyed WHERE dev = 2");
+    source().sql("DELETE FROM keyed WHERE dev = 2; UPDATE plain SET v = 7");
+    EXPECT_EQ(changes_in_slot("D"), rows);
 }
 
 TEST_F(TimescaledbSource, a_killed_ts_snapshot_leaves_what_ts_clean_takes_back) {
@@ -296,6 +306,8 @@ TEST_F(TimescaledbSource, waits_for_jobs_that_run_already) {
     auto snapshot = migration->pair.snapshot({"--yes"});
     snapshot->wait_for_line("Waiting for a job");
     EXPECT_THAT(ours_on_source(source()), IsEmpty());
+    eventually("the others are off", [&] { return scheduled().size() == 2; });
+    EXPECT_THAT(scheduled(), Contains("held")) << "the scheduler would end it";
     snapshot->signal(SIGTERM);
     snapshot->expect_exit(4);
     EXPECT_EQ(source().rows("SELECT id, scheduled FROM " + jobs_table() + " ORDER BY id"), jobs);
