@@ -97,12 +97,24 @@ inline std::map<RelationId, std::vector<StatisticsTarget>> index_statistics(pg::
     return found;
 }
 
+/// pg_get_indexdef() fails where an index is dropped under it; the next look no longer sees that one.
+inline pg::Result query_indexes(pg::Connection& connection) {
+    for (int tries_left = 10;; --tries_left) {
+        try {
+            return connection.exec(indexes_query());
+        } catch (const pg::ServerError& error) {
+            const bool dropped = error.state() == pg::SqlState{"XX000"};
+            if (!dropped || tries_left == 0 || connection.in_transaction()) throw;
+        }
+    }
+}
+
 }  // namespace detail
 
 /// All indexes of user relations, ordered by table and name. Two queries.
 inline std::vector<Index> indexes(pg::Connection& connection) {
     auto statistics = detail::index_statistics(connection);
-    const auto result = connection.exec(detail::indexes_query());
+    const auto result = detail::query_indexes(connection);
     std::vector<Index> found;
     found.reserve(static_cast<std::size_t>(result.rows()));
     for (int r = 0; r < result.rows(); ++r) {
@@ -124,6 +136,10 @@ inline std::vector<Index> indexes(pg::Connection& connection) {
                          .statistics = {},
                          .constraint = {},
                          .extension = row.text()});
+        if (found.back().definition.empty()) {  // NULL: dropped since
+            found.pop_back();
+            continue;
+        }
         auto& index = found.back();
         if (auto name = row.optional_text())
             index.constraint = IndexConstraint{.name = std::move(*name),
