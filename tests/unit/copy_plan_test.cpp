@@ -130,6 +130,17 @@ TEST(Columns, generated_ones_stay_behind) {
     EXPECT_EQ(columns.list, R"("id")");
 }
 
+TEST(Columns, of_a_type_that_cannot_be_taken_as_it_is_are_read_by_an_expression) {
+    const std::vector both{column("id", 23), column("c", 2205)};
+    auto source = both;
+    source[1].type_name = "s.odd";
+    const auto columns = columns_to_copy(t, source, both, {{"s.odd", "nullif({0}, 'x')"}});
+    EXPECT_EQ(columns.list, R"("id", "c")");
+    EXPECT_EQ(copy_out_command(table_of("t", 0, 0), {}, columns),
+              R"(COPY (SELECT "id", nullif("c", 'x') FROM ONLY "public"."t") TO STDOUT)");
+    EXPECT_EQ(columns_to_copy(t, both, both, {{"s.odd", "nullif({0}, 'x')"}}).read, "");
+}
+
 TEST(Columns, what_the_target_cannot_hold_is_an_error_with_its_name) {
     const auto message = [](const std::vector<catalog::Column>& source,
                             const std::vector<catalog::Column>& target) -> std::string {

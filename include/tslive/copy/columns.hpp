@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <span>
 #include <string>
 
@@ -17,19 +18,23 @@ namespace tslive::copy {
 
 /// The columns that travel, and how.
 struct CopyColumns {
-    std::string list;     ///< quoted names with commas; empty for a table without columns that hold data
-    bool binary = false;  ///< else text
+    std::string list;       ///< quoted names with commas; empty for a table without columns that hold data
+    bool binary = false;    ///< else text
+    std::string read = {};  ///< what the source is asked for, when that is not `list`
 };
 
 /// Matches the source's columns with the target's, by name: numbers differ where columns were dropped (CASES D28).
 /// Generated columns are computed by the target (CASES D14).
 ///
+/// @param read_as  Options::read_as
 /// @throws Error  operator_action when the target lacks a column, or computes one that holds data on the source
 [[nodiscard]] inline CopyColumns columns_to_copy(const catalog::QualifiedName& table,
                                                  std::span<const catalog::Column> source,
-                                                 std::span<const catalog::Column> target) {
+                                                 std::span<const catalog::Column> target,
+                                                 const std::map<std::string, std::string>& read_as = {}) {
     const auto remedy = "Give the target's table the columns of the source's, or start again with an empty target";
     CopyColumns columns{.list = {}, .binary = true};
+    bool reads_as_it_is = true;
     for (const auto& column : source) {
         if (column.generated != 0) continue;
         const auto match =
@@ -54,8 +59,15 @@ struct CopyColumns {
                 fmt::format("Run on the target: ALTER TABLE {} ALTER COLUMN {} TYPE {};   then go on with --resume",
                             table.quoted(), pg::quote_identifier(column.name), column.full_type));
         columns.binary = columns.binary && column.type == match->type && catalog::binary_copy_safe(column.type);
-        columns.list += fmt::format("{}{}", columns.list.empty() ? "" : ", ", pg::quote_identifier(column.name));
+        const auto name = pg::quote_identifier(column.name);
+        const auto expression = read_as.find(column.type_name);
+        reads_as_it_is = reads_as_it_is && expression == read_as.end();
+        columns.read +=
+            fmt::format("{}{}", columns.list.empty() ? "" : ", ",
+                        expression == read_as.end() ? name : fmt::format(fmt::runtime(expression->second), name));
+        columns.list += fmt::format("{}{}", columns.list.empty() ? "" : ", ", name);
     }
+    if (reads_as_it_is) columns.read.clear();
     if (!columns.list.empty()) return columns;
     // Without a list, COPY means all columns: right when there are none, and wrong when only the target has some.
     if (std::any_of(target.begin(), target.end(), [](const auto& column) { return column.generated == 0; }))
@@ -71,11 +83,12 @@ struct CopyColumns {
     const auto name = table.table.name.quoted();
     const auto* format = columns.binary ? " (FORMAT binary)" : "";
     if (table.whole) return fmt::format("COPY (SELECT {} FROM {}) TO STDOUT{}", columns.list, name, format);
-    if (range.whole() && table.condition.empty())
+    if (range.whole() && table.condition.empty() && columns.read.empty())
         return fmt::format("COPY {}{} TO STDOUT{}", name,
                            columns.list.empty() ? "" : fmt::format(" ({})", columns.list), format);
     const auto rows = table.condition.empty() ? range_predicate(range) : ' ' + table.condition;
-    return fmt::format("COPY (SELECT {} FROM ONLY {}{}) TO STDOUT{}", columns.list, name, rows, format);
+    return fmt::format("COPY (SELECT {} FROM ONLY {}{}) TO STDOUT{}",
+                       columns.read.empty() ? columns.list : columns.read, name, rows, format);
 }
 
 enum class Freeze { no, yes };

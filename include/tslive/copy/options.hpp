@@ -48,6 +48,8 @@ struct Options {
     Halves halves = {};
     /// Asked on the source: relations that are no business of ours, with their rows, indexes and foreign keys.
     std::function<std::set<RelationId>(pg::Connection&)> elsewhere = {};
+    /// Types of columns (catalog::Column::type_name) whose values cannot be taken as they are: an expression of `{}`, the column.
+    std::map<std::string, std::string> read_as = {};
     std::set<catalog::QualifiedName> skip_indexes = {};  ///< not built, with the constraints that they belong to
     std::set<std::pair<catalog::QualifiedName, std::string>> skip_foreign_keys = {};  ///< table and name
     /// Tables of the target that take neither ONLY nor a constraint over an index that is there (hypertables). Not set: none.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -84,11 +85,13 @@ inline PartOutcome relay_part(pg::Connection& source, pg::Connection& target, co
 
 /// Copies one part. May be repeated, also after a COMMIT without an answer.
 ///
+/// @param read_as  Options::read_as
 /// @param unmoved  asked before the rows are read, and after: whether they are where the snapshot shows them
 /// @throws Error  of either end; call `SourceSession::recover` then, and open a new TargetSession
 inline PartOutcome copy_part(SourceSession& source, TargetSession& target, const Ledger& ledger,
                              const TableToCopy& table, const Part& part, Progress& progress,
-                             const std::function<bool()>& unmoved = {}) {
+                             const std::function<bool()>& unmoved = {},
+                             const std::map<std::string, std::string>& read_as = {}) {
     const auto& name = table.table.name;
     const auto sight = source.begin_part(table.table);
     if (sight != SourceSession::Sight::clear) {
@@ -101,7 +104,7 @@ inline PartOutcome copy_part(SourceSession& source, TargetSession& target, const
     }
     const auto there = target.table(table.there);
     const auto columns = columns_to_copy(name, catalog::columns(source.connection(), table.table.id),
-                                         catalog::columns(target.connection(), there.id));
+                                         catalog::columns(target.connection(), there.id), read_as);
 
     pg::Transaction transaction(target.connection());
     if (!ledger.claim(target.connection(), part.key)) {

@@ -117,7 +117,8 @@ private:
                        options_.halves.state(*sessions.now, name);
             };
         }
-        return copy_part(*sessions.source, *sessions.target, ledger_, table, part, progress_, unmoved);
+        return copy_part(*sessions.source, *sessions.target, ledger_, table, part, progress_, unmoved,
+                         options_.read_as);
     }
 
     [[nodiscard]] static Error with_part(const Error& error, const Part& part) {

@@ -28,6 +28,7 @@
 #include "tslive/timescale/invalidations.hpp"
 #include "tslive/timescale/jobs.hpp"
 #include "tslive/timescale/mirror.hpp"
+#include "tslive/timescale/missing_values.hpp"
 #include "tslive/timescale/own_relations.hpp"
 #include "tslive/timescale/reconcile.hpp"
 #include "tslive/timescale/restoring.hpp"
@@ -116,7 +117,12 @@ public:
             const auto report =
                 timescale::copy_configuration(source.connection(), target, context_.timescaledb->release);
             timescale::create_mirror(source.connection(), target, helper_schema);
+            const auto missing =
+                timescale::copy_missing_values(source.connection(), context_.timescaledb->release, target);
             transaction.commit();
+            if (missing > 0)
+                log::info("{} columns of chunks were added after compression; compressed rows keep their defaults",
+                          missing);
             for (const auto& note : report.notes) progress.warn(note);
             log::info("TimescaleDB's catalog copied: {} rows", report.rows);
         });
@@ -126,6 +132,11 @@ public:
     void describe(copy::Options& options) const {
         if (!needed()) return;
         options.configuration_elsewhere.emplace_back("timescaledb");
+        // NULL throughout: the compressed row may have nothing in that column as well. Anything else is longer.
+        if (!context_.timescaledb->release.reads_null_compression())
+            options.read_as.emplace("_timescaledb_internal.compressed_data",
+                                    "CASE WHEN pg_catalog.pg_column_size({0}) > 16 OR {0}::pg_catalog.text <> 'Bg==' "
+                                    "THEN {0} END");
         auto target = open_target();
         auto own = timescale::own_relations(target);
         for (const auto& [name, id] : own.roots) options.without_rows.insert(name);

@@ -45,6 +45,8 @@ public:
     [[nodiscard]] constexpr bool delete_after_compression() const noexcept { return from(2, 16); }
     /// DELETE of whole segments leaves nothing in the WAL that names rows, unless `enable_compressed_direct_batch_delete` is off
     [[nodiscard]] constexpr bool direct_batch_delete() const noexcept { return from(2, 17); }
+    /// What it writes for a column that is NULL in all rows of a batch it also takes as input
+    [[nodiscard]] constexpr bool reads_null_compression() const noexcept { return *this >= Release{2, 20, 1}; }
     /// `enable_direct_compress_copy`, later `_insert`: rows go into compressed chunks without a trace that names them
     [[nodiscard]] constexpr bool direct_compress() const noexcept { return from(2, 21); }
     /// ALTER TABLE … REPLICA IDENTITY on a hypertable reaches its chunks
