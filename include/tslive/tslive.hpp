@@ -195,6 +195,7 @@
 #include "tslive/timescale/jobs.hpp"
 #include "tslive/timescale/mirror.hpp"
 #include "tslive/timescale/missing_values.hpp"
+#include "tslive/timescale/oid_hashes.hpp"
 #include "tslive/timescale/own_relations.hpp"
 #include "tslive/timescale/reconcile.hpp"
 #include "tslive/timescale/release.hpp"

@@ -29,6 +29,7 @@
 #include "tslive/timescale/jobs.hpp"
 #include "tslive/timescale/mirror.hpp"
 #include "tslive/timescale/missing_values.hpp"
+#include "tslive/timescale/oid_hashes.hpp"
 #include "tslive/timescale/own_relations.hpp"
 #include "tslive/timescale/reconcile.hpp"
 #include "tslive/timescale/restoring.hpp"
@@ -74,6 +75,10 @@ public:
     void prepare() {
         if (!needed()) return;
         context_.once(step::timescaledb_extension, stop_, [&] {
+            {
+                auto source = open_source();
+                timescale::check_partitioning(source);
+            }
             const auto owner = owner_of_schema();
             auto fresh = open_target();
             timescale::create_extension(fresh, *context_.timescaledb, owner);
@@ -161,6 +166,7 @@ public:
             progress.enter("switching TimescaleDB on on the target");
             {
                 auto target = open_target();
+                timescale::forget_filters(target);
                 timescale::end_restoring(target);
             }
             auto fresh = open_target();

@@ -41,6 +41,8 @@ public:
     }
 
     ConfigurationReport run() {
+        // TimescaleDB itself writes these tables without looking at their foreign keys: a row of chunk 0 is for all chunks.
+        target_.exec("SET LOCAL session_replication_role = replica");
         const auto order = by_foreign_keys();
         for (auto table = order.rbegin(); table != order.rend(); ++table)
             if ((*table)->name.name != "metadata")
@@ -50,6 +52,7 @@ public:
             if (table.kind == catalog::RelationKind::sequence) set_sequence(table.name);
         // No job of the source's runs here before the switch-over says which (CASES H11).
         target_.exec(fmt::format("UPDATE {} SET scheduled = false WHERE id >= 1000 AND scheduled", release_.jobs()));
+        target_.exec("SET LOCAL session_replication_role = origin");
         return std::move(report_);
     }
 
@@ -67,7 +70,7 @@ private:
                table.name.name == "continuous_aggs_jobs_refresh_ranges";
     }
 
-    /// Each after those it refers to. An upgraded extension has its tables in another order than a new one.
+    /// Each after those it refers to, as one would write them.
     [[nodiscard]] std::vector<const catalog::ConfigurationTable*> by_foreign_keys() {
         std::map<RelationId, const catalog::ConfigurationTable*> wanted;
         std::vector<RelationId> order;

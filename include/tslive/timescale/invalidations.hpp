@@ -72,6 +72,7 @@ inline std::int64_t replace_invalidations(pg::Connection& source, pg::Connection
             "Drop it on the source, go on with --resume, and make it on the target when the migration is complete");
     pg::Transaction reading(source, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     pg::Transaction writing(target);
+    target.exec("SET LOCAL session_replication_role = replica");  // TimescaleDB writes them without foreign keys, too
     const auto ids = source.exec(
         "SELECT coalesce(pg_catalog.array_agg(id), '{}') FROM (SELECT mat_hypertable_id FROM "
         "_timescaledb_catalog.continuous_agg UNION SELECT raw_hypertable_id FROM _timescaledb_catalog.continuous_agg) "
