@@ -146,6 +146,31 @@ TEST(Selection, a_materialized_view_made_after_its_key_brings_its_indexes) {
                 ElementsAre("MATERIALIZED VIEW public mv alice", "INDEX public mv_a_idx alice"));
 }
 
+TEST(Selection, what_is_built_upon_objects_that_others_make_comes_after_these) {
+    // A table, a chunk of it, a view over the chunk that somebody else makes, and what leans on that.
+    const auto toc = parse_toc(
+        "1; 1259 100 TABLE public t alice\n"
+        "2; 1259 101 TABLE internal chunk alice\n;\tdepends on: 1\n"
+        "3; 2604 102 DEFAULT internal chunk a alice\n;\tdepends on: 2\n"
+        "4; 1259 103 VIEW public aggregate alice\n;\tdepends on: 2\n"
+        "5; 0 0 COMMENT public VIEW aggregate alice\n;\tdepends on: 4\n"
+        "6; 1259 104 VIEW public upon alice\n;\tdepends on: 4 1\n"
+        "7; 1259 105 VIEW public upon_that alice\n;\tdepends on: 6\n"
+        "8; 1259 106 VIEW public other alice\n;\tdepends on: 1\n"
+        "9; 2620 107 TRIGGER public t blocker alice\n;\tdepends on: 1\n");
+    const auto found = dependents(toc, {.skip_wholly = {{1259, 101}, {2620, 107}}, .made_elsewhere = {{1259, 103}}});
+    const auto wanted_in = [&](Section section) {
+        std::vector<int> ids;
+        for (const auto& entry : toc.entries)
+            if (found.wanted(entry, section)) ids.push_back(entry.dump_id);
+        return ids;
+    };
+    EXPECT_THAT(wanted_in(Section::pre_data), ElementsAre(1, 8));
+    EXPECT_THAT(wanted_in(Section::dependents), ElementsAre(5, 6, 7));
+    EXPECT_THAT(wanted_in(Section::post_data), ElementsAre(1, 5, 6, 7, 8));
+    EXPECT_THAT(dependents(toc, {}).skipped, testing::IsEmpty());
+}
+
 TEST(Selection, extensions_and_grants_can_be_left_out) {
     const auto toc = parse_toc(listing);
     const auto& extension = toc.entries.at(4);

@@ -191,9 +191,7 @@ public:
         context_.once(step::timescaledb_ranges, stop_, [&] {
             auto source = open_source();
             auto target = open_target();
-            const auto report = timescale::reconcile_ranges(
-                source, target,
-                {.source = context_.timescaledb->release, .target = context_.timescaledb->release, .names = {}});
+            const auto report = timescale::reconcile_ranges(source, target, context_.timescaledb->release);
             for (const auto& chunk : report.dropped)
                 log::info("Chunk {} is dropped on the target: the source has dropped its range", chunk);
             if (report.deleted_rows > 0)

@@ -177,5 +177,10 @@ private:
                                                    const ReconcileOptions& options) {
     return detail::RangeReconciliation(source, target, options).run();
 }
+/// Both of the same release.
+[[nodiscard]] inline RangesReport reconcile_ranges(pg::Connection& source, pg::Connection& target,
+                                                   const Release& release) {
+    return reconcile_ranges(source, target, ReconcileOptions{.source = release, .target = release, .names = {}});
+}
 
 }  // namespace tslive::timescale
