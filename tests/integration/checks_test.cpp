@@ -311,7 +311,6 @@ TEST_F(Checks, refuse_standbys) {
     EXPECT_THAT(find("target.standby"), Says(Weight::fatal, "the target is a standby"));
 }
 
-
 TEST_F(Checks, name_tables_without_replica_identity) {
     source.sql("CREATE TABLE bare(id int); CREATE TABLE only_unique(id int NOT NULL UNIQUE)");
     EXPECT_THAT(find("source.replica_identity"), Says(Weight::warning, "2 tables have no replica identity"));

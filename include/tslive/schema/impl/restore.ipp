@@ -295,8 +295,9 @@ inline RestoreReport restore(const Tools& tools, const std::filesystem::path& fi
                              const RestoreOptions& options, std::stop_token stop) {
     if (options.migration_id.empty())
         throw Error(Recovery::operator_action, "a schema is restored for a migration, and none is named");
-    const Choices choices{options.no_acl, options.skip_all_extensions, options.skip_extensions, options.made_before,
-                          options.skip_objects, options.skip_wholly, options.made_elsewhere};
+    const Choices choices{options.no_acl,        options.skip_all_extensions, options.skip_extensions,
+                          options.made_before,   options.skip_objects,        options.skip_wholly,
+                          options.made_elsewhere};
     RestoreReport report;
     std::optional<detail::Archive> archive;
     Waiter waiter(stop);
