@@ -164,13 +164,6 @@ private:
         across_.make_chunks(progress_);
     }
 
-    void make_across_releases() {
-        if (!across_.needed()) return;
-        across_.make(copy_options(context_).snapshot, progress_);
-        context_.once(step::dependents, stop_, [&] { restore(schema::Section::dependents); });
-        across_.make_chunks(progress_);
-    }
-
     void copy_data() {
         context_.once(step::large_objects, stop_, [&] { copy::copy_large_objects(copy_options(), progress_, stop_); });
         context_.once(step::rows, stop_, [&] {
