@@ -2,7 +2,7 @@
 ALTER TABLE plant.readings SET (timescaledb.compress, timescaledb.compress_segmentby = 'sensor', timescaledb.compress_orderby = 'at DESC');
 SELECT count(compress_chunk(c)) AS "chunks compressed" FROM show_chunks('plant.readings', older_than => interval '20 days') c;
 CREATE MATERIALIZED VIEW plant.hourly WITH (timescaledb.continuous) AS
-    SELECT time_bucket('1 hour', at) AS hour, sensor, avg(value) AS value, count(*) AS readings FROM plant.readings GROUP BY 1, 2 WITH NO DATA;
+    SELECT time_bucket('1 hour', at) AS hour, sensor, min(value) AS least, max(value) AS most, sum(quality) AS quality, count(*) AS readings FROM plant.readings GROUP BY 1, 2 WITH NO DATA;
 CALL refresh_continuous_aggregate('plant.hourly', NULL, now() - interval '1 day');
 SELECT add_continuous_aggregate_policy('plant.hourly', interval '30 days', interval '1 hour', interval '3 seconds'),
        add_compression_policy('plant.readings', interval '10 days'),
