@@ -47,7 +47,7 @@ protected:
     std::vector<Finding> all() {
         options.source = source.conninfo();
         options.target = target.conninfo();
-        options.further_checks = timescale::add_findings;
+        options.further_checks = [](auto&&... with) { timescale::add_findings(with...); };
         options.leave_out = timescale::leave_out_pieces;
         return checks::run(options);
     }

@@ -372,6 +372,20 @@ TEST_F(TimescaledbSource, gets_its_jobs_back_when_the_rows_are_read) {
     }
 }
 
+TEST_F(TimescaledbSource, a_whole_migration_leaves_it_as_it_was) {
+    const auto before = all_that_may_change();
+    const auto jobs = scheduled();
+    take_snapshot();
+    EXPECT_NE(scheduled(), jobs);
+    migration->start();
+    migration->wait_until_caught_up();
+    EXPECT_EQ(scheduled() == jobs, release_of(source()).compression_markers()) << "the rows are read";
+    run_the_application();
+    migration->switch_over();
+    clean();
+    EXPECT_THAT(difference(before, all_that_may_change()), IsEmpty());
+}
+
 TEST_F(TimescaledbSource, a_hypertable_that_loses_its_key_is_given_an_identity_by_the_watch) {
     const auto before = all_that_may_change();
     take_snapshot();

@@ -27,7 +27,7 @@ TEST(TimescaleChecks, ask_for_the_same_version_on_both_ends) {
                 HasSubstr("does not offer: it has 2.19.3, 2.22.1"));
     EXPECT_THAT(judge_same_version("2.20.0", std::nullopt, std::nullopt).text, HasSubstr("has no TimescaleDB"));
     EXPECT_THAT(judge_same_version("2.19.3", "2.22.1", offered).remedy,
-                HasSubstr("--migrate-across-timescaledb-versions) is not supported yet"));
+                HasSubstr("or migrate across versions: --migrate-across-timescaledb-versions"));
 }
 
 TEST(TimescaleChecks, refuse_compression_where_its_marks_are_not_sent) {
