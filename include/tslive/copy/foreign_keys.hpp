@@ -105,7 +105,9 @@ inline void build_foreign_keys(const Options& options, Progress& progress, std::
         const auto elsewhere = options.relations_elsewhere(source);
         auto wanted = catalog::foreign_keys(source);
         std::erase_if(wanted, [&](const catalog::Constraint& key) {
-            return elsewhere.contains(key.table) || options.skip_foreign_keys.contains({key.table_name, key.name});
+            // A key to a table whose rows are in its children would find none of them.
+            return elsewhere.contains(key.table) || options.without_rows.contains(key.referenced_table) ||
+                   options.skip_foreign_keys.contains({key.table_name, key.name});
         });
         return detail::keys_to_build(std::move(wanted), catalog::foreign_keys(target));
     });

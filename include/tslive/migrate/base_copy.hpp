@@ -200,6 +200,9 @@ private:
         context_.once(step::foreign_keys, stop_, [&] { copy::build_foreign_keys(copy_options(), progress_, stop_); });
         timescale_.go_live(progress_);
         across_.finish(progress_);
+        if (timescale_.needed())  // those to hypertables, which are some only now
+            context_.once(step::timescaledb_foreign_keys, stop_,
+                          [&] { copy::build_foreign_keys(copy_options(context_), progress_, stop_); });
         context_.once(step::views, stop_,
                       [&] { copy::refresh_materialized_views(copy_options(context_), progress_, stop_); });
         context_.once(step::database_settings, stop_, [&] {

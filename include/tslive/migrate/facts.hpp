@@ -33,6 +33,7 @@ inline constexpr std::string_view timescaledb_compression = "timescaledb.compres
 inline constexpr std::string_view timescaledb_compressed = "timescaledb.compressed";
 inline constexpr std::string_view timescaledb_jobs_tried = "timescaledb.jobs-tried";
 inline constexpr std::string_view timescaledb_live = "timescaledb.live";
+inline constexpr std::string_view timescaledb_foreign_keys = "timescaledb.foreign-keys";
 inline constexpr std::string_view search_paths = "target.search-paths";
 inline constexpr std::string_view hypertables = "target.hypertables";
 inline constexpr std::string_view left_out = "schema.left-out";
