@@ -137,6 +137,24 @@ TEST_F(TimescaleDBReplay, does_not_take_compression_for_changes) {
     finish();
 }
 
+TEST_F(TimescaleDBReplay, finds_rows_without_a_key_beside_compressed_chunks) {
+    if (!can->compression_markers()) GTEST_SKIP() << "no changes of compressed chunks before 2.16";
+    source().sql(compression);
+    allow_compression_without_key();
+    source().sql("SELECT compress_chunk(c) FROM show_chunks('ticks', older_than => 3000) c");
+    begin();
+    if (source().number("SELECT count(*) FROM pg_proc WHERE proname = 'merge_chunks'") > 0)
+        source().sql(
+            "DO $$ DECLARE two regclass[]; BEGIN SELECT array_agg(c) INTO two FROM show_chunks('ticks', newer_than => "
+            "5000, older_than => 7000) c; EXECUTE format('CALL merge_chunks(%L::regclass[])', two); END $$");
+    source().sql(
+        "UPDATE ticks SET v = 'one of two' WHERE ctid = (SELECT min(ctid) FROM ticks WHERE n = 5500 AND tableoid = "
+        "(SELECT tableoid FROM ticks WHERE n = 5500 LIMIT 1)) AND n = 5500");
+    source().sql("DELETE FROM ticks WHERE n = 6500");
+    migration->switch_over();
+    expect_equal({.chunks = CompareChunks::no});
+}
+
 TEST_F(TimescaleDBReplay, follows_chunks_that_are_dropped) {
     begin();
     source().sql("SELECT drop_chunks('metrics', older_than => '2026-01-04'::timestamptz)");

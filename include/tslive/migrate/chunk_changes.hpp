@@ -54,8 +54,10 @@ public:
         auto found = look();
         if (found.kind == apply::Route::Kind::shadow && found.chunk) refuse_half_a_truncate(relation);
         if (found.kind != apply::Route::Kind::chunk || !by_content) return found;
-        auto compressed = found.pieces;
-        if (found.chunk && found.through_table) compressed.push_back(*found.chunk);
+        std::vector<catalog::QualifiedName> compressed;
+        if (!found.chunk)  // the whole hypertable is searched
+            compressed = timescale::compressed_chunks(target, target_.release, found.table);
+        else if (found.through_table) compressed.push_back(*found.chunk);
         if (compressed.empty()) return found;
         for (const auto& chunk : compressed) {
             log::info("{} is decompressed on the target: rows without a key are changed in it", chunk);

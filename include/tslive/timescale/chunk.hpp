@@ -101,6 +101,16 @@ enum class Extent { equal, within };
     return TargetChunk{{found.text(0, 0), found.text(0, 1)}, (found.number<int>(0, 2) & compressed) != 0};
 }
 
+/// The chunks of the target that have compressed rows.
+[[nodiscard]] inline std::vector<catalog::QualifiedName> compressed_chunks(pg::Connection& target, Release release,
+                                                                           const catalog::QualifiedName& hypertable) {
+    const auto found = target.exec(fmt::format("SELECT c.schema_name, c.table_name {} AND (c.status & 1) = 1",
+                                               chunks_with(Extent::equal, release, hypertable, {})));
+    std::vector<catalog::QualifiedName> names;
+    for (int row = 0; row < found.rows(); ++row) names.push_back({found.text(row, 0), found.text(row, 1)});
+    return names;
+}
+
 /// The chunks of the target that have no rows outside of these ranges.
 [[nodiscard]] inline std::vector<catalog::QualifiedName> chunks_within(pg::Connection& target, Release release,
                                                                        const catalog::QualifiedName& hypertable,

@@ -23,11 +23,11 @@ inline constexpr const char* catalog_queries[] = {
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND c.relpersistence <> 't' AND {of_users})sql",
 
-    // From 17 on partitions show the identity of their parent.
+    // From 17 on partitions show the identity of their parent. 15.20 notes where it changed a column last, which is nothing of the user's.
     R"sql(SELECT 'column ' || c.oid::regclass || ' ' || row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum),
             concat_ws(', ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), a.attnotnull,
             CASE WHEN NOT c.relispartition THEN a.attidentity END, a.attgenerated, a.attstorage,
-            (SELECT l.collname FROM pg_collation l WHERE l.oid = a.attcollation), pg_get_expr(d.adbin, d.adrelid), coalesce(a.attstattarget, -1), a.attoptions::text, a.attislocal,
+            (SELECT l.collname FROM pg_collation l WHERE l.oid = a.attcollation), pg_get_expr(d.adbin, d.adrelid), coalesce(a.attstattarget, -1), (SELECT array_agg(o) FROM unnest(a.attoptions) o WHERE o !~ '^pg_attver=')::text, a.attislocal,
             col_description(c.oid, a.attnum),
             (SELECT string_agg(x.grantee::regrole || ' ' || x.privilege_type || x.is_grantable, ',' ORDER BY x.grantee::regrole::text, x.privilege_type)
              FROM aclexplode(a.attacl) x))

@@ -169,6 +169,12 @@ inline const TargetTable* TargetTables::settle(const TargetTable& table, const p
     auto settled = table;
     settled.hypertable = route.table;
     take_route(settled, route);
+    if (table.match == Match::by_content && through_tables_ && route.chunk && !route.through_table) {
+        // By their place, rows are found in their chunk only. It is looked for anew before the next.
+        settled.name = *route.chunk;
+        settled.only = true;
+        settled.chunk_missing = true;
+    }
     settled.number = made_.size() + 1;
     return &made_.emplace_back(std::move(settled));
 }
