@@ -56,7 +56,7 @@ public:
         if (found.kind != apply::Route::Kind::chunk || !by_content) return found;
         std::vector<catalog::QualifiedName> compressed;
         if (!found.chunk)  // the whole hypertable is searched
-            compressed = timescale::compressed_chunks(target, target_.release, found.table);
+            compressed = timescale::chunks_with_compressed_rows(target, target_.release, found.table);
         else if (found.through_table) compressed.push_back(*found.chunk);
         if (compressed.empty()) return found;
         for (const auto& chunk : compressed) {

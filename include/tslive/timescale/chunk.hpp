@@ -102,8 +102,8 @@ enum class Extent { equal, within };
 }
 
 /// The chunks of the target that have compressed rows.
-[[nodiscard]] inline std::vector<catalog::QualifiedName> compressed_chunks(pg::Connection& target, Release release,
-                                                                           const catalog::QualifiedName& hypertable) {
+[[nodiscard]] inline std::vector<catalog::QualifiedName> chunks_with_compressed_rows(
+    pg::Connection& target, Release release, const catalog::QualifiedName& hypertable) {
     const auto found = target.exec(fmt::format("SELECT c.schema_name, c.table_name {} AND (c.status & 1) = 1",
                                                chunks_with(Extent::equal, release, hypertable, {})));
     std::vector<catalog::QualifiedName> names;
