@@ -204,6 +204,19 @@ TEST_F(TimescaleDBReplay, stops_before_half_a_truncate) {
     EXPECT_EQ(target().number("SELECT count(*) FROM metrics WHERE ts >= '2026-01-02' AND ts < '2026-01-03'"), 121);
 }
 
+TEST_F(TimescaleDBReplay, stops_before_a_truncate_that_comes_by_a_foreign_key) {
+    source().sql(
+        "CREATE TABLE kind (dev int PRIMARY KEY); INSERT INTO kind SELECT generate_series(1, 9); "
+        "ALTER TABLE metrics ADD FOREIGN KEY (dev) REFERENCES kind");
+    source().sql(compression);
+    source().sql("SELECT compress_chunk(c) FROM show_chunks('metrics', older_than => '2026-01-04'::timestamptz) c");
+    begin();
+    source().sql("TRUNCATE kind CASCADE");
+    migration->migrate->expect_exit(3);
+    EXPECT_THAT(migration->migrate->output(), testing::HasSubstr("TimescaleDB leaves their rows on the source"));
+    EXPECT_EQ(target().number("SELECT count(*) FROM metrics"), 1200);
+}
+
 TEST_F(TimescaleDBReplay, changes_one_of_several_rows_that_are_the_same) {
     if (!can->compression_markers()) GTEST_SKIP() << "this release of TimescaleDB does not mark compression in the WAL";
     allow_compression_without_key();

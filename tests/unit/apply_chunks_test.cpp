@@ -22,12 +22,14 @@ public:
     }
     bool has_to_follow() { return !to_follow.empty(); }
     void follow(const apply::TransactionName&) { calls.push_back(std::exchange(to_follow, {})); }
+    bool has_compressed_rows(const apply::TargetTable&) const { return compressed; }
     std::optional<bool> hides_changes(std::string_view prefix) const {
         if (prefix == "start") return true;
         if (prefix == "end") return false;
         return std::nullopt;
     }
 
+    bool compressed = false;
     apply::TargetTable settled;
     std::string to_follow;
 };
@@ -145,6 +147,17 @@ TEST_F(BatcherWithChunks, a_truncate_of_a_chunk_empties_the_one_that_is_there_no
     source.begin(200).truncate({1}).commit();
     batcher.commit();
     EXPECT_THAT(calls(), ElementsAre("settle c9", "commit 205"));
+}
+
+TEST_F(BatcherWithChunks, a_truncate_that_cascades_to_compressed_rows_stops) {
+    auto& root = target.tables.emplace_back(table_of(1, "root"));
+    root.hypertable = root.name;
+    target.tables.push_back(table_of(2, "plain"));
+    constexpr std::uint8_t cascade = 1;
+    source.begin(100).relation(1, "r").relation(2, "p").truncate({2, 1}, cascade).truncate({1}, cascade);
+    target.compressed = true;
+    source.truncate({1}, cascade).truncate({1, 2});
+    EXPECT_THROW(source.truncate({2, 1}, cascade), Error);
 }
 
 TEST_F(BatcherWithChunks, a_table_of_compressed_rows_is_only_truncated) {

@@ -64,6 +64,7 @@ concept KnowsChunks = requires(T& target, const pgoutput::CachedRelation& relati
     { target.has_to_follow() } -> std::same_as<bool>;
     target.follow(transaction);
     /// See ChunkKnowledge.
+    { target.has_compressed_rows(table) } -> std::same_as<bool>;
     { target.hides_changes(prefix) } -> std::same_as<std::optional<bool>>;
 };
 
@@ -185,6 +186,7 @@ private:
     void add(Destination& to, Add&& add);
     void single(Destination& to, const Change& change);
     void flush(Destination& to);
+    void refuse_half_a_truncate(const pgoutput::Truncate& truncate, std::span<const TargetTable* const> tables);
     void truncate_chunk(Destination& to, RelationId relation, std::span<const TargetTable* const> emptied);
     void after_change();
 

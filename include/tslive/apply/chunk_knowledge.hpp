@@ -53,6 +53,8 @@ public:
     [[nodiscard]] virtual std::vector<std::string> statements_to_follow() = 0;
     /// What was observed is on the target, or was rolled back there: the target knows all.
     virtual void forget_observed() = 0;
+    /// Whether some rows of the source's table of this name are compressed.
+    [[nodiscard]] virtual bool has_compressed_rows(const catalog::QualifiedName& hypertable) = 0;
     /// Whether a logical message of this prefix begins (true) or ends (false) changes that nobody made: rows that only move.
     [[nodiscard]] virtual std::optional<bool> hides_changes(std::string_view prefix) const = 0;
 };

@@ -45,6 +45,7 @@ public:
     void observe(const pgoutput::CachedRelation& relation, const Change& change);
     [[nodiscard]] bool has_to_follow();
     void follow(const TransactionName& transaction);
+    [[nodiscard]] bool has_compressed_rows(const TargetTable& table);
     [[nodiscard]] std::optional<bool> hides_changes(std::string_view prefix) const;
     void commit(Lsn end_lsn, ServerTime commit_time);
     void rollback() noexcept;

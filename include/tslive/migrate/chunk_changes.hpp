@@ -95,6 +95,10 @@ public:
         if (chunks_) chunks_->forget();
     }
 
+    [[nodiscard]] bool has_compressed_rows(const catalog::QualifiedName& hypertable) override {
+        return with_chunks([&](timescale::SourceChunks& chunks) { return chunks.has_compressed_rows(hypertable); });
+    }
+
     [[nodiscard]] std::optional<bool> hides_changes(std::string_view prefix) const override {
         for (const std::string_view kind : {"::timescaledb-compression-", "::timescaledb-decompression-"}) {
             if (!prefix.starts_with(kind)) continue;

@@ -88,6 +88,21 @@ public:
         return holds({{"compression_state", found.text(0, 0)}});
     }
 
+    /// Whether a chunk of the hypertable has a chunk for compressed rows.
+    [[nodiscard]] bool has_compressed_rows(const catalog::QualifiedName& hypertable) {
+        for (const auto& [id, row] : chunks_)
+            if (row && !text(*row, "compressed_chunk_id").empty() && described(id, *row).hypertable == hypertable)
+                return true;
+        return session_
+            .exec_again(
+                fmt::format("SELECT EXISTS (SELECT FROM {0}.source_chunk c JOIN {0}.source_hypertable h ON h.id = "
+                            "c.hypertable_id WHERE h.schema_name = $1 AND h.table_name = $2 AND "
+                            "c.compressed_chunk_id IS NOT NULL)",
+                            schema_),
+                pg::Params{}.text(hypertable.schema).text(hypertable.name))
+            .boolean(0, 0);
+    }
+
     /// @param table  of `_timescaledb_catalog`, one that is mirrored
     void changed(std::string_view table, CatalogRow row) {
         if (table == "chunk_constraint") {

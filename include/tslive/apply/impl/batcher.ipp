@@ -295,6 +295,7 @@ void Batcher<Target>::on(const pgoutput::Truncate& truncate, std::optional<Xid>)
             else tables.push_back(to->table);
         }
     if (tables.empty() && chunks.empty()) return;
+    refuse_half_a_truncate(truncate, tables);
     flush();
     if (!tables.empty())
         target_->truncate(
@@ -304,6 +305,24 @@ void Batcher<Target>::on(const pgoutput::Truncate& truncate, std::optional<Xid>)
     for (const auto relation : chunks) truncate_chunk(destinations_[relation], relation, tables);
     ++counts_.truncates;
     ++rows_;
+}
+
+/// TRUNCATE … CASCADE reaches a hypertable by a foreign key past TimescaleDB: what is compressed of it stays.
+template <ApplyTarget Target>
+void Batcher<Target>::refuse_half_a_truncate(const pgoutput::Truncate& truncate,
+                                             std::span<const TargetTable* const> tables) {
+    if constexpr (KnowsChunks<Target>) {
+        if (!truncate.cascade || tables.size() < 2) return;
+        for (const auto* table : tables)
+            if (table->hypertable && target_->has_compressed_rows(*table))
+                throw Error(Recovery::operator_action,
+                            fmt::format("a TRUNCATE … CASCADE of several tables arrived, {} among them, which has "
+                                        "compressed chunks: TimescaleDB leaves their rows on the source when the "
+                                        "TRUNCATE came by a foreign key (transaction {}, commit at {})",
+                                        table->name, transaction_->xid, transaction_->commit_lsn),
+                            "Which rows the source still has is not known here. Begin the migration anew with ts-clean "
+                            "and a new snapshot, and TRUNCATE such tables without CASCADE meanwhile");
+    }
 }
 
 /// A TRUNCATE of the whole table names its chunks as well, which may be others here, and are empty by now.

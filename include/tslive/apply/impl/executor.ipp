@@ -77,6 +77,10 @@ inline void Executor::follow(const TransactionName& transaction) {
     }
 }
 
+inline bool Executor::has_compressed_rows(const TargetTable& table) {
+    return tables_->chunks() != nullptr && tables_->chunks()->has_compressed_rows(table.name);
+}
+
 inline std::optional<bool> Executor::hides_changes(std::string_view prefix) const {
     return tables_->chunks() == nullptr ? std::nullopt : tables_->chunks()->hides_changes(prefix);
 }
